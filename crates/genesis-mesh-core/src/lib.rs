@@ -1,0 +1,16 @@
+//! Charter: the vocabulary and the contracts that every other crate speaks; pure data and traits.
+//!
+//! Owns: messages, what a model is asked, what it answers, and the `Model` contract.
+//! Never: performs I/O, reads a clock, spawns a task or knows a wire protocol.
+//! Flow: surfaces build a [`GenerateRequest`], a [`Model`] turns it into a [`ModelStream`] of [`ModelEvent`]s.
+#![forbid(unsafe_code)]
+
+mod message;
+mod generate;
+mod answer;
+mod model;
+
+pub use answer::{FinishReason, ModelEvent, TokenLogprob, Usage};
+pub use generate::{GenerateRequest, Grammar, Prompt, Sampling, ToolChoice, ToolSpec};
+pub use message::{Message, Role, ToolCall};
+pub use model::{BoxFuture, CancelHandle, Model, ModelError, ModelInfo, ModelStream};

@@ -1,0 +1,7 @@
+//! Charter: the local inference engine: GGUF models of the llama family, on the CPU, in pure Rust.
+//!
+//! Owns: the file format, the weights in memory, the kernels, the threads, the KV cache, the scheduler,
+//! the tokenizer, sampling and grammars; the only crate of the workspace with `unsafe`.
+//! Never: opens a socket, knows an agent, a store or a wire protocol.
+//! Flow: `LocalModel::generate` tokenizes and queues; the engine thread batches, computes, samples and
+//! sends tokens; the stream turns tokens into text.
