@@ -5,3 +5,7 @@
 //! Never: opens a socket, knows an agent, a store or a wire protocol.
 //! Flow: `LocalModel::generate` tokenizes and queues; the engine thread batches, computes, samples and
 //! sends tokens; the stream turns tokens into text.
+
+pub mod quant;
+pub mod gguf;
+pub mod sample;
