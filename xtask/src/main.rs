@@ -1,2 +1,29 @@
-//! bin
-fn main() {}
+//! `cargo xtask <task>`: the project's automation, one module a task.
+//!
+//! Owns: the command line of the automation.
+//! Never: is needed to build or to run the product.
+#![forbid(unsafe_code)]
+
+mod tidy;
+
+use clap::{Parser, Subcommand};
+
+/// The project's automation.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Checks the rules of CONTRIBUTING.md that the compiler does not: edges, order, size, headers, words.
+    Tidy,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().task {
+        Task::Tidy => tidy::run(),
+    }
+}
