@@ -1,0 +1,164 @@
+//! Weights as the kernels read them: groups of 16 rows, blocks of 32 columns, one stream of memory.
+//!
+//! Owns: the layouts and the place of each byte.
+//! Never: reads a file (`pack.rs` fills matrices) or multiplies (`gemm.rs`).
+//!
+//! A group holds the weights of all its blocks, then the scales of all its blocks, padded to 64 bytes.
+//! In an integer layout, row `r`'s weights `4 h ..= 4 h + 3` of a block are the four bytes `4 r ..` of line
+//! `h`; in `Nibble`, line `h` keeps step `h` in the low half of each byte and step `h + 4` in the high half.
+
+use half::f16;
+
+/// Rows in a group: the lanes of a vector.
+pub(crate) const GROUP_ROWS: usize = 16;
+/// Columns in a block: the span of one activation scale.
+pub(crate) const BLOCK_COLUMNS: usize = 32;
+const LINE_BYTES: usize = 64;
+
+/// How a block of 16 x 32 weights is kept. A weight's value is given with each layout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// 4 bits: `scale * q + min`, q in 0..=15.
+    Nibble,
+    /// 8 bits: `scale * (q - 128)`.
+    Byte,
+    /// 8 bits, a scale for each half of the block: `scale[half] * (q - 128)`.
+    ByteSplit,
+    /// 8 bits: `scale * q + min`, q in 0..=31.
+    ByteMin,
+    /// f16.
+    Half,
+    /// f32.
+    Single,
+}
+
+impl Layout {
+    /// Bytes of a block's weights.
+    pub(crate) const fn weight_bytes(self) -> usize {
+        match self {
+            Self::Nibble => 4 * LINE_BYTES,
+            Self::Byte | Self::ByteSplit | Self::ByteMin => 8 * LINE_BYTES,
+            Self::Half => GROUP_ROWS * BLOCK_COLUMNS * 2,
+            Self::Single => GROUP_ROWS * BLOCK_COLUMNS * 4,
+        }
+    }
+
+    /// Numbers (scales and mins, f16 for each row) that stand beside a block's weights.
+    pub(crate) const fn scales(self) -> usize {
+        match self {
+            Self::Nibble | Self::ByteSplit | Self::ByteMin => 2,
+            Self::Byte => 1,
+            Self::Half | Self::Single => 0,
+        }
+    }
+
+    /// Whether products are made of integers (and activations must be quantised).
+    pub(crate) const fn is_integer(self) -> bool {
+        !matches!(self, Self::Half | Self::Single)
+    }
+}
+
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Line([u8; LINE_BYTES]);
+
+/// A weight matrix in one layout.
+pub(crate) struct Matrix {
+    layout: Layout,
+    rows: usize,
+    columns: usize,
+    group_bytes: usize,
+    lines: Vec<Line>,
+}
+
+impl Matrix {
+    /// A matrix of zeros, with rows padded to whole groups. `columns` is a multiple of 32.
+    pub(crate) fn zeros(layout: Layout, rows: usize, columns: usize) -> Self {
+        debug_assert!(columns.is_multiple_of(BLOCK_COLUMNS), "{columns} columns");
+        let blocks = columns / BLOCK_COLUMNS;
+        let bytes = blocks * (layout.weight_bytes() + layout.scales() * GROUP_ROWS * 2);
+        let group_bytes = bytes.next_multiple_of(LINE_BYTES);
+        let lines = rows.div_ceil(GROUP_ROWS) * group_bytes / LINE_BYTES;
+        Self { layout, rows, columns, group_bytes, lines: vec![Line([0; LINE_BYTES]); lines] }
+    }
+
+    pub(crate) fn layout(&self) -> Layout {
+        self.layout
+    }
+    /// Rows without padding.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
+    }
+    pub(crate) fn groups(&self) -> usize {
+        self.rows.div_ceil(GROUP_ROWS)
+    }
+    pub(crate) fn blocks(&self) -> usize {
+        self.columns / BLOCK_COLUMNS
+    }
+    /// Bytes that the matrix takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.lines.len() * LINE_BYTES
+    }
+
+    /// The start of group `group`: the weights of its blocks.
+    #[inline(always)]
+    pub(crate) fn weights(&self, group: usize) -> *const u8 {
+        debug_assert!(group < self.groups(), "group {group}");
+        // SAFETY: within the allocation for every group of the matrix.
+        unsafe { self.lines.as_ptr().cast::<u8>().add(group * self.group_bytes) }
+    }
+
+    /// The scales of group `group`: for each block `scales()` times 16 f16.
+    #[inline(always)]
+    pub(crate) fn scales(&self, group: usize) -> *const u16 {
+        // SAFETY: the weights of a group are followed by its scales.
+        unsafe { self.weights(group).add(self.blocks() * self.layout.weight_bytes()).cast() }
+    }
+
+    /// The memory of one group and its scales' offset, to be filled.
+    pub(crate) fn groups_mut(&mut self) -> (impl Iterator<Item = &mut [u8]>, usize) {
+        let scale_offset = self.blocks() * self.layout.weight_bytes();
+        let bytes = self.lines.len() * LINE_BYTES;
+        // SAFETY: lines are plain bytes, exclusively borrowed.
+        let all = unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast::<u8>(), bytes) };
+        (all.chunks_mut(self.group_bytes), scale_offset)
+    }
+
+    /// Writes the values of row `row` to `out`, which holds `columns` numbers: the embedding of a token.
+    pub(crate) fn row(&self, row: usize, out: &mut [f32]) {
+        let (group, lane) = (row / GROUP_ROWS, row % GROUP_ROWS);
+        let (weights, scales) = (self.weights(group), self.scales(group));
+        for (block, out) in out.chunks_exact_mut(BLOCK_COLUMNS).enumerate() {
+            // SAFETY: `block` and `lane` are within the group.
+            unsafe {
+                let weights = weights.add(block * self.layout.weight_bytes());
+                let scale = |which: usize| {
+                    let at = (block * self.layout.scales() + which) * GROUP_ROWS + lane;
+                    f16::from_bits(scales.add(at).read_unaligned()).to_f32()
+                };
+                let byte =
+                    |column: usize| weights.add(column / 4 * LINE_BYTES + lane * 4 + column % 4).read();
+                for (column, value) in out.iter_mut().enumerate() {
+                    let element = column * GROUP_ROWS + lane;
+                    *value = match self.layout {
+                        Layout::Nibble => {
+                            let pair = byte(column % 16);
+                            let q = if column < 16 { pair & 15 } else { pair >> 4 };
+                            f32::from(q).mul_add(scale(0), scale(1))
+                        }
+                        Layout::Byte => (f32::from(byte(column)) - 128.0) * scale(0),
+                        Layout::ByteSplit => (f32::from(byte(column)) - 128.0) * scale(column / 16),
+                        Layout::ByteMin => f32::from(byte(column)).mul_add(scale(0), scale(1)),
+                        Layout::Half => {
+                            f16::from_bits(weights.cast::<u16>().add(element).read_unaligned()).to_f32()
+                        }
+                        Layout::Single => weights.cast::<f32>().add(element).read_unaligned(),
+                    };
+                }
+            }
+        }
+    }
+}
