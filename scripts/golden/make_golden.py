@@ -14,6 +14,11 @@ finds most likely to come next, and by how much its logit leads the second one's
 The second form writes what llama.cpp's tokenizer makes of the strings in `strings.json`, without a
 beginning-of-text token, with control tokens recognised: [{"text": ..., "tokens": [...]}].
 
+The text is plain and repeats itself on purpose: the model is sure of most tokens, so that rounding alone
+changes few argmaxes. llama.cpp with flash attention on and off agrees on 98.9 % of them, and with the same
+weights computed in 32-bit floats on 98.9 % too; on free prose it was 95 to 97 %. A lower agreement than
+that is a mistake in the computation, and so is a disagreement where `top2_margin` is large.
+
 `--compare GOLDEN.json` with the first form prints how often the result agrees with that file, and
 `--flash-attention` computes with llama.cpp's flash attention: how much two correct computations differ.
 """
