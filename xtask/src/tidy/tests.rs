@@ -81,7 +81,7 @@ fn versions_stand_in_the_workspace_alone() {
     check_rules(&[package("genesis-mesh-core", "serde = \"1.0\"\n")], ["6: version"]);
     let own = "[package]\nname = \"genesis-mesh-core\"\nversion = \"0.1.0\"\n";
     check_rules(&[text("crates/genesis-mesh-core/Cargo.toml", own)], ["3: version"]);
-    let workspace = |rest| text("Cargo.toml", &format!("[workspace.package]\n{rest}"));
+    let workspace = |rest: &str| text("Cargo.toml", &format!("[workspace.package]\n{rest}"));
     let path = "version = \"1.0.0\"\n[workspace.dependencies]\ngenesis-mesh = { path = \"x\"";
     check_rules(&[workspace(&format!("{path} }}\n"))], []);
     check_rules(&[workspace(&format!("{path}, version = \"1.0.0\" }}\n"))], ["4: version"]);

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Format, lints, house rules and licences. Prints nothing but what is wrong and one line at the end.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+cargo fmt --all --check
+cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
+cargo run --quiet --locked --package xtask -- tidy
+if cargo deny --version >/dev/null 2>&1; then
+  cargo deny --log-level error check
+else
+  echo "lint: cargo-deny is not installed, so licences and advisories were not checked (cargo install cargo-deny)"
+fi

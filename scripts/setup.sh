@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# Installs what a task needs and this machine lacks: scripts/setup.sh run|test|bench|lint
+# On Debian and Ubuntu by apt-get, with sudo unless root; elsewhere it says what is missing and stops.
+# Says nothing if nothing is missing. Run it as often as you like.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+task="${1:?usage: scripts/setup.sh run|test|bench|lint}"
+export PATH="$HOME/.cargo/bin:$PATH"
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+stop() { say "$@"; exit 1; }
+has() { command -v "$1" >/dev/null 2>&1; }
+# Whether version $1 is at most version $2.
+at_most() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
+
+# --- Debian's packages -------------------------------------------------------------------------
+
+is_debian() {
+  [ -r /etc/os-release ] && has apt-get &&
+    (. /etc/os-release; case " $ID ${ID_LIKE:-} " in *" debian "* | *" ubuntu "*) ;; *) exit 1 ;; esac)
+}
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"; elif has sudo; then sudo "$@"; else
+    stop "run this as root, or install sudo: $*"
+  fi
+}
+
+# Installs the packages given, quietly; the whole of apt's output is shown if it fails.
+apt_install() {
+  is_debian || stop "this machine lacks what Debian calls: $*. Install that and run this again."
+  say "installing $*"
+  local log; log="$(mktemp)"
+  if ! { as_root apt-get update -qq &&
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; } \
+    >"$log" 2>&1; then
+    cat "$log" >&2
+    stop "apt-get failed"
+  fi
+  rm -f "$log"
+}
+
+ensure_packages() {
+  local missing=()
+  # The linker, and the C library's start files that it links.
+  has cc || missing+=(gcc libc6-dev)
+  has python3 || missing+=(python3)
+  python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
+  if [ "$task" != run ]; then
+    has git || missing+=(git)
+    python3 -c 'import venv, ensurepip' >/dev/null 2>&1 || missing+=(python3-venv)
+  fi
+  if [ "$task" = bench ]; then
+    # llama.cpp is built from source.
+    has c++ || missing+=(g++)
+    has cmake || missing+=(cmake)
+  fi
+  [ "${#missing[@]}" -eq 0 ] || apt_install "${missing[@]}"
+}
+
+# --- Rust --------------------------------------------------------------------------------------
+
+pinned="$(sed -n 's/^channel = "\(.*\)"$/\1/p' rust-toolchain.toml)"
+
+# The version that apt would install of package $1, without Debian's suffix; empty if none.
+apt_version() {
+  is_debian && has apt-cache || return 0
+  apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: \([0-9][0-9.]*\).*/\1/p'
+}
+
+ensure_toolchain() {
+  if cargo --version >/dev/null 2>&1; then return; fi
+  say "installing the Rust toolchain $pinned"
+  rustup toolchain install "$pinned" --profile minimal --component rustfmt --component clippy >&2 ||
+    stop "rustup could not install Rust $pinned: check the network, then run this again"
+}
+
+ensure_rust() {
+  if has rustup; then
+    ensure_toolchain
+  elif has cargo && at_most "$pinned" "$(cargo --version | cut -d ' ' -f 2)"; then
+    : # A newer Rust of the system's own.
+  else
+    local offered; offered="$(apt_version rustc)"
+    if [ -n "$offered" ] && at_most "$pinned" "$offered"; then
+      apt_install cargo rustfmt rust-clippy
+    elif [ -n "$(apt_version rustup)" ]; then
+      apt_install rustup
+      ensure_toolchain
+    else
+      say "Rust $pinned or newer is missing, and this system offers ${offered:-none}."
+      say "Install rustup, with your package manager or as https://rustup.rs says:"
+      say "  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
+      stop "then run this again; rustup fetches Rust $pinned by itself"
+    fi
+  fi
+  [ "$task" = run ] || [ "$task" = bench ] || ensure_components
+}
+
+ensure_components() {
+  if cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1; then return; fi
+  if has rustup; then rustup component add rustfmt clippy >&2; else apt_install rustfmt rust-clippy; fi
+}
+
+# --- Python ------------------------------------------------------------------------------------
+
+# Makes the virtual environment $1 hold what file $2 lists; made anew when the list changes.
+ensure_venv() {
+  local venv="$1" list="$2" stamp
+  stamp="$(python3 --version) $(cksum <"$list")"
+  if [ "$(cat "$venv/stamp" 2>/dev/null)" = "$stamp" ]; then return; fi
+  say "installing $list into $venv"
+  rm -rf "$venv"
+  python3 -m venv "$venv"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$list" >&2
+  printf '%s\n' "$stamp" >"$venv/stamp"
+}
+
+ensure_packages
+ensure_rust
+case "$task" in
+  test) ensure_venv .venv tests/clients/requirements.txt ;;
+  bench) ensure_venv .venv-bench scripts/bench-requirements.txt ;;
+  run | lint) ;;
+  *) stop "unknown task: $task" ;;
+esac

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Builds, lints and tests everything: the whole of `make test`.
+# Quiet unless something fails; every step's output is kept under target/test-logs.
+# A test that is skipped is an error when CI=true, and is counted aloud everywhere else.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+logs=target/test-logs
+mkdir -p "$logs"
+failed_steps=()
+
+# Runs step $1 with the command that follows; shows its output only if it fails.
+step() {
+  local name="$1" start="$SECONDS"
+  shift
+  if "$@" >"$logs/$name.log" 2>&1; then
+    printf '%-8s ok, %s s\n' "$name" "$((SECONDS - start))"
+  else
+    printf '%-8s FAILED, %s s: %s\n' "$name" "$((SECONDS - start))" "$*"
+    cat "$logs/$name.log"
+    failed_steps+=("$name")
+    return 1
+  fi
+}
+
+# The sum of the numbers before word $2 in the lines of file $1 that sum up a run of tests.
+count() {
+  grep -E "$3" "$1" 2>/dev/null | grep -oE "[0-9]+ $2" | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+# Prints the path of the default model, fetched by the product's own code on the first time.
+fetch_model() {
+  cargo run --quiet --locked --package xtask -- model
+}
+
+scripts/setup.sh test || exit 1
+step build cargo test --quiet --workspace --locked --no-run || exit 1
+step model fetch_model || exit 1
+GENESIS_MESH_TEST_MODEL="$(tail -n 1 "$logs/model.log")"
+export GENESIS_MESH_TEST_MODEL
+
+step rust cargo test --workspace --locked --no-fail-fast
+step lint scripts/lint.sh
+step binary cargo build --quiet --locked --package genesis-mesh-server --bin genesis-mesh &&
+  step clients .venv/bin/python -m pytest tests/clients --quiet -r fEs
+
+passed=0 failed=0 skipped=0
+# Adds and prints what log $1 counts: passed, failed and, under the word $2, skipped.
+sum_up() {
+  local log="$logs/$1.log" lines="$3"
+  local ok bad left
+  ok="$(count "$log" passed "$lines")"
+  bad=$(($(count "$log" failed "$lines") + $(count "$log" 'errors?' "$lines")))
+  left="$(count "$log" "$2" "$lines")"
+  printf '%s: %s passed, %s failed, %s skipped\n' "$1" "$ok" "$bad" "$left"
+  passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + left))
+}
+sum_up rust ignored '^test result: '
+sum_up clients skipped '^=*[0-9, a-z]* in [0-9.]+'
+if [ "$passed" -eq 0 ]; then failed_steps+=("no test ran"); fi
+if [ "$skipped" -gt 0 ] && [ "${CI:-}" = true ]; then failed_steps+=("skipped tests"); fi
+if [ "${#failed_steps[@]}" -gt 0 ]; then printf 'failed: %s\n' "${failed_steps[*]}"; fi
+printf '%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
+[ "${#failed_steps[@]}" -eq 0 ] && [ "$failed" -eq 0 ]
