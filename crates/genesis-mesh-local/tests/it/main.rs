@@ -1,0 +1,7 @@
+//! The integration tests of the engine, in one binary.
+//!
+//! Owns: tests that need a real model, or more than one module.
+//! Never: reaches the network; the model is the file that `GENESIS_MESH_TEST_MODEL` names.
+
+mod real_model;
+mod tokenizer;
