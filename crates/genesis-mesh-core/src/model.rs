@@ -31,6 +31,16 @@ pub trait Model: Send + Sync + fmt::Debug {
     fn generate(&self, request: GenerateRequest) -> BoxFuture<'_, Result<ModelStream, ModelError>>;
 }
 
+impl<M: Model + ?Sized> Model for Arc<M> {
+    fn info(&self) -> &ModelInfo {
+        M::info(self)
+    }
+
+    fn generate(&self, request: GenerateRequest) -> BoxFuture<'_, Result<ModelStream, ModelError>> {
+        M::generate(self, request)
+    }
+}
+
 /// What a model says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelInfo {

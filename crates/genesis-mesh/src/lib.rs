@@ -1,1 +1,34 @@
-//! Charter: to be filled.
+//! Charter: Genesis Mesh for library users: the mesh, its models and agents, and their runs.
+//!
+//! Owns: `GenesisMesh` (declare and check), `Mesh` (start runs), the agents, and what a run tells.
+//! Never: opens a socket; `genesis-mesh-server` serves a mesh, and reaches the lower floors through here alone.
+//! Flow: `GenesisMesh::setup` gives a [`Mesh`], [`Mesh::start`] gives a [`Run`], a stream of [`Update`]s.
+#![forbid(unsafe_code)]
+
+mod name;
+mod schema;
+mod update;
+mod parser;
+mod run;
+mod input;
+mod source;
+mod template;
+mod pipeline;
+mod agent;
+mod mesh;
+mod setup;
+
+pub use agent::{Agent, AgentInfo};
+pub use genesis_mesh_core::{
+    BoxFuture, CancelHandle, FinishReason, GenerateRequest, Grammar, Message, Model, ModelError, ModelEvent,
+    ModelInfo, ModelStream, Prompt, Role, Sampling, TokenLogprob, ToolCall, ToolChoice, ToolSpec, Usage,
+};
+pub use input::{JsonSchemaForm, ModelInput, ResponseFormat, Stop};
+pub use mesh::{Mesh, StartError};
+pub use parser::Parser;
+pub use pipeline::Pipeline;
+pub use run::Run;
+pub use schema::{InputError, InputProblem};
+pub use setup::{GenesisMesh, SetupError, SetupProblem};
+pub use source::{LoadFailure, ModelSource};
+pub use update::{RunError, Update};

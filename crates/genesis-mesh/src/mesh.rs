@@ -1,0 +1,132 @@
+//! The mesh: ready agents over loaded models. Its methods are the waist that every surface calls.
+//!
+//! Owns: the agents and models, and `start`, the first of the waist's functions.
+//! Never: listens, decodes bytes or knows a protocol.
+//! Flow: a surface decodes a command and calls `start`; the run that comes back is its stream of updates.
+
+use crate::agent::{AgentInfo, ReadyAgent};
+use crate::name;
+use crate::run::Run;
+use crate::schema::InputError;
+use crate::update::model_param;
+use genesis_mesh_core::{Model, ModelError};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Models and agents that are checked and ready to run; cheap to clone, shared by all clones.
+///
+/// ```
+/// # use genesis_mesh::{GenesisMesh, ScriptedModel};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let script = "[[rule]]\nanswer = \"Paris.\"";
+/// let mesh = GenesisMesh::new().model("geo", ScriptedModel::from_toml(script)?).setup().await?;
+/// let run = mesh.start("geo", serde_json::json!({"prompt": "The capital of France?"})).await?;
+/// assert_eq!(run.text().await?, "Paris.");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Mesh {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    models: BTreeMap<String, Arc<dyn Model>>,
+    agents: BTreeMap<String, ReadyAgent>,
+}
+
+impl Mesh {
+    pub(crate) fn new(
+        models: BTreeMap<String, Arc<dyn Model>>,
+        agents: BTreeMap<String, ReadyAgent>,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { models, agents }) }
+    }
+
+    /// Starts a run of `agent` with `input`, a JSON value that fits the agent's schema.
+    ///
+    /// # Errors
+    /// `UnknownAgent` and `InvalidInput` are the caller's; `Model` says whether a retry may help.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops what was begun.
+    pub async fn start(&self, agent: &str, input: Value) -> Result<Run, StartError> {
+        let Some(ready) = self.inner.agents.get(agent) else {
+            let known = self.inner.agents.keys().cloned().collect();
+            return Err(StartError::UnknownAgent { agent: agent.to_owned(), known });
+        };
+        let request = ready.request(input)?;
+        let answer = ready.model.generate(request).await?;
+        Ok(Run::new(answer, ready.parser()))
+    }
+
+    /// What the agent of this name says of itself.
+    #[must_use]
+    pub fn agent(&self, name: &str) -> Option<&AgentInfo> {
+        self.inner.agents.get(name).map(|agent| &agent.info)
+    }
+
+    /// All agents, by name.
+    pub fn agents(&self) -> impl Iterator<Item = &AgentInfo> {
+        self.inner.agents.values().map(|agent| &agent.info)
+    }
+
+    /// All models, by name.
+    pub fn models(&self) -> impl Iterator<Item = (&str, &Arc<dyn Model>)> {
+        self.inner.models.iter().map(|(name, model)| (name.as_str(), model))
+    }
+}
+
+/// Why a run did not start.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// No agent has this name.
+    #[error("no agent is named `{agent}`; known agents: {}", name::list(known.iter().map(String::as_str)))]
+    UnknownAgent {
+        /// The name that was asked for.
+        agent: String,
+        /// All names, sorted.
+        known: Vec<String>,
+    },
+    /// The agent does not accept this input.
+    #[error(transparent)]
+    InvalidInput(#[from] InputError),
+    /// The model does not accept the request, or can't take it now.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+impl StartError {
+    /// A stable name for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownAgent { .. } => "agent_not_found",
+            Self::InvalidInput(_) => "invalid_input",
+            Self::Model(error) => error.code(),
+        }
+    }
+
+    /// Whether the same start may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::UnknownAgent { .. } | Self::InvalidInput(_) => false,
+            Self::Model(error) => error.is_retryable(),
+        }
+    }
+
+    /// The input field at fault, if there is one.
+    #[must_use]
+    pub fn param(&self) -> Option<&str> {
+        match self {
+            Self::UnknownAgent { .. } => None,
+            Self::InvalidInput(error) => error.param(),
+            Self::Model(error) => model_param(error),
+        }
+    }
+}

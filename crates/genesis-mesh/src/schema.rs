@@ -1,0 +1,119 @@
+//! Schemas: a JSON schema compiled once, and what is wrong with a value, said as a person would.
+//!
+//! Owns: the compiled validator and `InputError`, the list of problems of one value.
+//! Never: knows agents or the wire; the same schemas check inputs and parsed outputs.
+//! Flow: setup compiles; each run validates; `describe` turns the validator's errors into sentences.
+
+mod describe;
+
+use serde_json::Value;
+use std::fmt;
+
+/// The most problems that one error lists: more would bury the first.
+const PROBLEMS_MAX: usize = 5;
+
+/// A JSON schema (2020-12 unless it names another draft), ready to check values.
+#[derive(Debug)]
+pub(crate) struct Schema {
+    json: Value,
+    validator: jsonschema::Validator,
+}
+
+impl Schema {
+    /// Compiles `json`; nothing is fetched, so a reference outside of the schema is an error.
+    ///
+    /// # Errors
+    /// What is wrong with the schema, in words.
+    pub(crate) fn compile(json: Value) -> Result<Self, String> {
+        if !json.is_object() {
+            return Err("a schema must be a JSON object".to_owned());
+        }
+        let validator = jsonschema::validator_for(&json)
+            .map_err(|error| format!("{}: {}", describe::path(error.schema_path()), error.masked()))?;
+        Ok(Self { json, validator })
+    }
+
+    /// The schema as it was given.
+    pub(crate) fn json(&self) -> &Value {
+        &self.json
+    }
+
+    /// Checks `value`.
+    ///
+    /// # Errors
+    /// The first problems, in the order of the schema.
+    pub(crate) fn check(&self, value: &Value) -> Result<(), InputError> {
+        if self.validator.is_valid(value) {
+            return Ok(());
+        }
+        let mut problems: Vec<InputProblem> = Vec::new();
+        for error in self.validator.iter_errors(value) {
+            for problem in describe::problems(&self.json, value, &error) {
+                if !problems.contains(&problem) {
+                    problems.push(problem);
+                }
+            }
+            if problems.len() >= PROBLEMS_MAX {
+                problems.truncate(PROBLEMS_MAX);
+                break;
+            }
+        }
+        Err(InputError { problems })
+    }
+}
+
+/// An input that its agent does not accept: one or more problems, the first ones first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputError {
+    /// 1 to 5 problems.
+    pub problems: Vec<InputProblem>,
+}
+
+impl InputError {
+    /// One problem at `path` (empty for the input as a whole).
+    pub(crate) fn at(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { problems: vec![InputProblem { path: path.into(), message: message.into() }] }
+    }
+
+    /// The path of the first problem, for example `messages[0].role`; `None` if it is the whole input.
+    #[must_use]
+    pub fn param(&self) -> Option<&str> {
+        self.problems.first().map(|problem| problem.path.as_str()).filter(|path| !path.is_empty())
+    }
+}
+
+impl fmt::Display for InputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            if index > 0 {
+                f.write_str("; ")?;
+            }
+            write!(f, "{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for InputError {}
+
+/// One thing that is wrong with a value: where, and what would be right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputProblem {
+    /// Where: `messages[0].role`; empty for the value as a whole.
+    pub path: String,
+    /// What is wrong, what is expected and what was given.
+    pub message: String,
+}
+
+impl fmt::Display for InputProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.path, self.message)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

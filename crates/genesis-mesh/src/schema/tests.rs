@@ -1,0 +1,93 @@
+use super::*;
+use serde_json::json;
+
+#[track_caller]
+fn check(schema: Value, value: Value, expected: &str) {
+    let schema = Schema::compile(schema).expect("the schema compiles");
+    let error = schema.check(&value).expect_err("the value is wrong");
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn a_wrong_type_says_where_what_and_what_was_given() {
+    let schema = json!({"type": "object", "properties": {"messages": {"type": "array", "items": {
+        "type": "object", "properties": {"role": {"type": "string"}}}}}});
+    check(schema, json!({"messages": [{}, {"role": 7}]}), "messages[1].role: expected string, got 7");
+    check(json!({"type": "object"}), json!([1, 2]), "expected object, got an array of 2");
+    check(
+        json!({"properties": {"n": {"type": ["integer", "null"]}}}),
+        json!({"n": "x"}),
+        "n: expected integer, got \"x\"",
+    );
+}
+
+#[test]
+fn an_unknown_field_is_named_with_the_nearest_and_the_known_ones() {
+    let schema =
+        json!({"type": "object", "properties": {"topic": {}, "style": {}}, "additionalProperties": false});
+    check(
+        schema.clone(),
+        json!({"topik": 1}),
+        "topik: unknown field, perhaps `topic` is meant; known fields: `topic`, `style`",
+    );
+    check(schema.clone(), json!({"zzz": 1}), "zzz: unknown field; known fields: `topic`, `style`");
+    check(schema, json!({"a b\"": 1}), "[\"a b\\\"\"]: unknown field; known fields: `topic`, `style`");
+}
+
+#[test]
+fn every_problem_is_listed_up_to_a_bound() {
+    let schema = json!({"type": "object", "required": ["a", "b"]});
+    check(schema, json!({}), "a: this field is required; b: this field is required");
+    let many: Vec<String> = (0..20).map(|n| n.to_string()).collect();
+    let schema = Schema::compile(json!({"type": "object", "required": many})).expect("compiles");
+    assert_eq!(schema.check(&json!({})).expect_err("wrong").problems.len(), 5);
+}
+
+#[test]
+fn a_choice_of_fields_wants_exactly_one() {
+    let schema = json!({"type": "object", "oneOf": [{"required": ["prompt"]}, {"required": ["messages"]}]});
+    check(schema.clone(), json!({}), "one of `prompt`, `messages` is required");
+    check(schema, json!({"prompt": 1, "messages": 2}), "give only one of `prompt`, `messages`");
+}
+
+#[test]
+fn a_tagged_choice_reports_the_branch_of_its_tag() {
+    let branch = |tag: &str, field: &str| {
+        json!({"type": "object", "properties": {"type": {"type": "string", "const": tag}, field: {"type": "string"}},
+            "required": ["type", field], "additionalProperties": false})
+    };
+    let schema = json!({"properties": {"form": {"oneOf": [branch("text", "a"), branch("regex", "regex")]}}});
+    check(schema.clone(), json!({"form": {"type": "regex"}}), "form.regex: this field is required");
+    check(
+        schema.clone(),
+        json!({"form": {"type": "xml"}}),
+        "form.type: expected one of \"text\", \"regex\", got \"xml\"",
+    );
+    check(schema, json!({"form": 3}), "form: expected object, got 3");
+}
+
+#[test]
+fn a_choice_of_types_names_all_of_them_and_looks_into_the_right_one() {
+    let schema = json!({"properties": {"stop": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}}});
+    check(schema.clone(), json!({"stop": 4}), "stop: expected string or array, got 4");
+    check(schema, json!({"stop": ["a", 4]}), "stop[1]: expected string, got 4");
+}
+
+#[test]
+fn numbers_and_lengths_say_their_limits() {
+    check(json!({"minimum": 1}), json!(0), "must be at least 1, got 0");
+    check(json!({"exclusiveMinimum": 0.0}), json!(0), "must be greater than 0.0, got 0");
+    check(json!({"maxLength": 2}), json!("abc"), "must have at most 2 characters, got 3");
+    check(
+        json!({"enum": ["a", "b"]}),
+        json!("x".repeat(99)),
+        &format!("expected one of \"a\", \"b\", got \"{}…\"", "x".repeat(40)),
+    );
+}
+
+#[test]
+fn a_bad_schema_or_one_that_must_be_fetched_does_not_compile() {
+    assert!(Schema::compile(json!({"type": "strng"})).is_err());
+    assert!(Schema::compile(json!({"$ref": "https://example.com/schema.json"})).is_err());
+    assert!(Schema::compile(json!(7)).is_err());
+}

@@ -1,0 +1,130 @@
+//! Setup: `GenesisMesh`, where a program declares models and agents, and the check of all of it.
+//!
+//! Owns: the declarations, loading the models, and finding every mistake before the first run.
+//! Never: binds an address or runs an agent.
+//! Flow: declare, then `setup`: names, models (all at the same time), agents; then a `Mesh` or all problems.
+
+mod problem;
+mod assemble;
+
+pub use problem::{SetupError, SetupProblem};
+
+use crate::agent::Agent;
+use crate::mesh::Mesh;
+use crate::name;
+use crate::source::ModelSource;
+use futures_util::future::join_all;
+use genesis_mesh_core::Model;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The models and agents of one program, declared and then set up.
+///
+/// Every model is also an agent of the same name.
+///
+/// ```
+/// use genesis_mesh::{GenesisMesh, Pipeline, ScriptedModel};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let script = "[[rule]]\nanswer = \"Hello.\"";
+/// let mesh = GenesisMesh::new()
+///     .model("small", ScriptedModel::from_toml(script)?)
+///     .agent("greeter", Pipeline::new("small").prompt("Greet {{ name }}."))
+///     .setup()
+///     .await?;
+/// assert_eq!(mesh.agents().count(), 2);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "a mesh does nothing before it is set up"]
+pub struct GenesisMesh {
+    models: Vec<(String, ModelSource)>,
+    agents: Vec<(String, Agent)>,
+}
+
+impl GenesisMesh {
+    /// A mesh without models and agents.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a model: a [`Model`], an `Arc` of one, or a [`ModelSource`] that setup loads.
+    ///
+    /// `name` is one part of a path: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`.
+    pub fn model(mut self, name: impl Into<String>, source: impl Into<ModelSource>) -> Self {
+        self.models.push((name.into(), source.into()));
+        self
+    }
+
+    /// Adds an agent: a [`Pipeline`](crate::Pipeline) or any other [`Agent`]. Names are as for models.
+    pub fn agent(mut self, name: impl Into<String>, agent: impl Into<Agent>) -> Self {
+        self.agents.push((name.into(), agent.into()));
+        self
+    }
+
+    /// Loads the models and checks everything; binds nothing. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves nothing behind but model files that are still being read.
+    pub async fn setup(self) -> Result<Mesh, SetupError> {
+        let mut problems = self.name_problems();
+        let declared: BTreeSet<String> = self.models.iter().map(|(name, _)| name.clone()).collect();
+        let models = load(self.models, &mut problems).await;
+        let mut agents = BTreeMap::new();
+        for (name, model) in &models {
+            match assemble::model_agent(name, name, model) {
+                Ok(agent) => drop(agents.insert(name.clone(), agent)),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        for (name, agent) in self.agents {
+            match assemble::agent(&name, &agent, &models, &declared) {
+                Ok(Some(agent)) => drop(agents.insert(name, agent)),
+                Ok(None) => {} // Its model failed to load, which is said already.
+                Err(found) => problems.extend(found),
+            }
+        }
+        if problems.is_empty() { Ok(Mesh::new(models, agents)) } else { Err(SetupError { problems }) }
+    }
+
+    /// Names that are no names, and names that are used twice.
+    fn name_problems(&self) -> Vec<SetupProblem> {
+        let mut problems = Vec::new();
+        if self.models.is_empty() {
+            problems.push(SetupProblem::NoModel);
+        }
+        let mut seen = BTreeSet::new();
+        let names = self.models.iter().map(|(name, _)| name).chain(self.agents.iter().map(|(name, _)| name));
+        for name in names {
+            if !name::is_valid(name) {
+                problems.push(SetupProblem::InvalidName { name: name.clone() });
+            } else if !seen.insert(name) {
+                problems.push(SetupProblem::DuplicateName { name: name.clone() });
+            }
+        }
+        problems
+    }
+}
+
+/// Loads all sources at the same time; those that fail become problems.
+async fn load(
+    sources: Vec<(String, ModelSource)>,
+    problems: &mut Vec<SetupProblem>,
+) -> BTreeMap<String, Arc<dyn Model>> {
+    let loads = sources.into_iter().map(|(name, source)| async move {
+        let origin = source.origin().to_owned();
+        (name, origin, source.load().await)
+    });
+    let mut models = BTreeMap::new();
+    for (name, origin, loaded) in join_all(loads).await {
+        match loaded {
+            Ok(model) => drop(models.insert(name, model)),
+            Err(source) => problems.push(SetupProblem::ModelNotLoaded { model: name, origin, source }),
+        }
+    }
+    models
+}
