@@ -1,0 +1,119 @@
+"""Ends before the end: a cancel, a client that goes away, a server that is told to stop."""
+
+import asyncio
+import json
+import time
+import urllib.request
+
+import pytest
+from mesh_socket import ask, ask_once, read_answer, read_update
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+# Far more than is ever made here: a run that ends did so because it was stopped.
+LONG = {"prompt": "Write a very long story about the sea.", "max_tokens": 4000, "temperature": 1, "seed": 1}
+# A stopped run is gone at the engine's next step, tens of milliseconds; this is for a busy machine.
+FREE_SECONDS = 10
+
+
+def health(server):
+    with urllib.request.urlopen(server.http("/health"), timeout=10) as response:
+        assert response.status == 200
+        return json.load(response)
+
+
+def active_runs(server):
+    return health(server)["active_runs"]
+
+
+def wait_until_idle(server):
+    """Asks until no run is active: each question is a round trip, so this follows the server's own pace."""
+    deadline = time.monotonic() + FREE_SECONDS
+    while active_runs(server):
+        assert time.monotonic() < deadline, f"still active: {health(server)}"
+
+
+async def start_long(socket):
+    await socket.send(json.dumps(LONG))
+    update = await read_update(socket)
+    assert update["type"] == "delta", update
+
+
+def test_cancel_ends_an_answer_with_its_usage_and_the_socket_goes_on(server):
+    async def talk():
+        async with connect(server.ws()) as socket:
+            await start_long(socket)
+            await socket.send(json.dumps({"type": "cancel"}))
+            cancelled = await read_answer(socket)
+            again = await ask(socket, prompt="Say hello.", max_tokens=4, temperature=0)
+            return cancelled, again
+
+    cancelled, again = asyncio.run(talk())
+    assert cancelled.finish_reason == "cancelled"
+    usage = cancelled.end["usage"]
+    assert usage["input_tokens"] > 0
+    assert 0 < usage["output_tokens"] < 1000
+    assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
+    assert again.text
+    wait_until_idle(server)
+
+
+@pytest.mark.parametrize("goodbye", ["close", "abort"])
+def test_a_client_that_goes_away_frees_its_slot(server, goodbye):
+    async def leave():
+        sockets = [await connect(server.ws()) for _ in range(16)]
+        for socket in sockets:
+            await start_long(socket)
+        busy = await asyncio.to_thread(active_runs, server)
+        for socket in sockets:
+            if goodbye == "close":
+                await socket.close()
+            else:
+                socket.transport.abort()
+        return busy
+
+    assert asyncio.run(leave()) == 16
+    wait_until_idle(server)
+    answer = asyncio.run(ask_once(server.ws(), prompt="Say hello.", max_tokens=4, temperature=0))
+    assert answer.text
+
+
+def test_sigterm_while_streaming_closes_with_service_restart_and_exits_in_order(start):
+    server = start()
+
+    async def stream_until_closed():
+        async with connect(server.ws()) as socket:
+            await start_long(socket)
+            server.terminate()
+            try:
+                while (await read_update(socket))["type"] == "delta":
+                    pass
+                await socket.wait_closed()
+            except ConnectionClosed:
+                pass
+            return socket.close_code
+
+    assert asyncio.run(stream_until_closed()) == 1012
+    assert server.wait() == 0, server.output
+
+
+def test_sigterm_while_idle_ends_open_sockets_and_the_process(start):
+    server = start()
+
+    async def wait_until_closed():
+        async with connect(server.ws()) as socket:
+            await ask(socket, prompt="Say hello.", max_tokens=4, temperature=0)
+            server.terminate()
+            await asyncio.wait_for(socket.wait_closed(), 30)
+            return socket.close_code
+
+    assert asyncio.run(wait_until_closed()) == 1012
+    assert server.wait() == 0, server.output
+
+
+def test_a_stopped_server_refuses_new_sockets(start):
+    server = start()
+    server.terminate()
+    assert server.wait() == 0, server.output
+    with pytest.raises(OSError):
+        asyncio.run(ask_once(server.ws(), prompt="Say hello."))
