@@ -26,18 +26,25 @@ as_root() {
   fi
 }
 
-# Installs the packages given, quietly; the whole of apt's output is shown if it fails.
+# Runs apt-get with these arguments, quietly; its whole output is shown if it fails.
+apt() {
+  local log; log="$(mktemp)"
+  if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq "$@" >"$log" 2>&1; then
+    cat "$log" >&2
+    stop "apt-get $* failed"
+  fi
+  rm -f "$log"
+}
+
+# A new machine has no package lists, an old one has old lists: read them once before they are used.
+is_updated=
+apt_update() { [ -n "$is_updated" ] || { apt update; is_updated=1; }; }
+
 apt_install() {
   is_debian || stop "this machine lacks what Debian calls: $*. Install that and run this again."
   say "installing $*"
-  local log; log="$(mktemp)"
-  if ! { as_root apt-get update -qq &&
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; } \
-    >"$log" 2>&1; then
-    cat "$log" >&2
-    stop "apt-get failed"
-  fi
-  rm -f "$log"
+  apt_update
+  apt install -y --no-install-recommends "$@"
 }
 
 ensure_packages() {
@@ -81,6 +88,7 @@ ensure_rust() {
   elif has cargo && at_most "$pinned" "$(cargo --version | cut -d ' ' -f 2)"; then
     : # A newer Rust of the system's own.
   else
+    if is_debian; then apt_update; fi
     local offered; offered="$(apt_version rustc)"
     if [ -n "$offered" ] && at_most "$pinned" "$offered"; then
       apt_install cargo rustfmt rust-clippy
