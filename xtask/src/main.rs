@@ -4,6 +4,7 @@
 //! Never: is needed to build or to run the product.
 #![forbid(unsafe_code)]
 
+mod quantize;
 mod tidy;
 
 use clap::{Parser, Subcommand};
@@ -20,10 +21,13 @@ struct Arguments {
 enum Task {
     /// Checks the rules of CONTRIBUTING.md that the compiler does not: edges, order, size, headers, words.
     Tidy,
+    /// Packs the weights of a GGUF file as another block type, for tests of that type.
+    Quantize(quantize::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Tidy => tidy::run(),
+        Task::Quantize(arguments) => quantize::run(&arguments),
     }
 }
