@@ -12,6 +12,7 @@ mod order;
 mod size;
 mod header;
 mod words;
+mod links;
 
 use finding::Finding;
 use source::File;
@@ -34,7 +35,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
 
 /// Everything that is wrong in `files`, by file and line.
 fn check(files: &[File]) -> Vec<Finding> {
-    let rules = [source::check, edges::check, order::check, size::check, header::check, words::check];
+    let rules =
+        [source::check, edges::check, order::check, size::check, header::check, words::check, links::check];
     let mut findings: Vec<Finding> = rules.iter().flat_map(|rule| rule(files)).collect();
     findings.sort();
     findings.dedup();

@@ -272,6 +272,21 @@ fn no_file_names_a_registry_host_or_a_place_outside_the_clone() {
 }
 
 #[test]
+fn documents_name_files_that_are_there() {
+    let source = || module("crates/a/src/run/first.rs", "");
+    let document = |path: &str, line: &str| vec![text(path, &format!("{line}\n")), source()];
+    for line in ["[x](crates/a)", "[x](https://a.b/c)", "[x](#y)", "[x](README.md#y)", "`gone.rs`"] {
+        check_rules(&document("README.md", line), []);
+    }
+    check_rules(&document("docs/a.md", "[x](../crates/a/src/run/first.rs)"), []);
+    check_rules(&document("docs/a.md", "[x](crates/a)"), ["1: link"]);
+    check_rules(&document("README.md", "[x](docs/gone.md)"), ["1: link"]);
+    check_rules(&document("ARCHITECTURE.md", "`run/first.rs` and `first.rs`"), []);
+    check_rules(&document("ARCHITECTURE.md", "`first.rs` and `irst.rs`"), ["1: link"]);
+    check_rules(&document("docs/a.md", "`gone.rs`"), ["1: link"]);
+}
+
+#[test]
 fn the_repository_keeps_its_own_rules() {
     let files = source::read_tree(root()).unwrap();
     assert!(files.iter().any(|file| file.path == "Cargo.toml"), "these are not the repository's files");
