@@ -13,6 +13,7 @@ mod metadata;
 mod header;
 mod map;
 mod write;
+mod repack;
 #[cfg(test)]
 mod tests;
 

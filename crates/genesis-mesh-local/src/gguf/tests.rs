@@ -178,6 +178,42 @@ fn the_writer_refuses_what_no_reader_would_take() {
     assert!(error.to_string().contains("general.alignment"), "{error}");
 }
 
+#[test]
+fn repacking_changes_matrices_of_whole_blocks_and_nothing_else() {
+    let mut writer = GgufWriter::new();
+    writer.set("general.architecture", Value::String("llama".to_owned()));
+    writer.set("general.file_type", Value::U32(0));
+    let weights: Vec<f32> = (0..512_i16).map(|index| f32::from(index % 61) - 30.0).collect();
+    let mut bytes = Vec::new();
+    encode_row(BlockType::F32, &weights, &mut bytes);
+    writer.add_tensor("matrix", &[256, 2], BlockType::F32, bytes.clone()).expect("fits");
+    writer.add_tensor("narrow", &[128, 4], BlockType::F32, bytes.clone()).expect("fits");
+    writer.add_tensor("vector", &[512], BlockType::F32, bytes.clone()).expect("fits");
+    let mut file = Vec::new();
+    writer.write(&mut file).expect("memory");
+    let file = on_disk(&file);
+    let source = Gguf::open(file.path()).expect("sound");
+
+    let (repacked, changed) = source.repack(BlockType::Q6K).expect("every type is known");
+    assert_eq!(changed, 1);
+    let mut file = Vec::new();
+    repacked.write(&mut file).expect("memory");
+    let file = on_disk(&file);
+    let repacked = Gguf::open(file.path()).expect("sound");
+    assert_eq!(repacked.metadata().string("general.architecture").ok(), Some("llama"));
+    assert_eq!(repacked.metadata().u32("general.file_type").ok(), Some(18));
+    let mut packed = Vec::new();
+    encode_row(BlockType::Q6K, &weights, &mut packed);
+    let matrix = repacked.tensor("matrix").expect("there");
+    assert_eq!(
+        (matrix.block_type, matrix.dims, matrix.data),
+        (BlockType::Q6K, [256, 2].as_slice(), &*packed)
+    );
+    for name in ["narrow", "vector"] {
+        assert_eq!(repacked.tensor(name).ok(), source.tensor(name).ok());
+    }
+}
+
 /// A header that was accepted keeps its promise: each tensor's bytes are in the file and fit its shape.
 fn assert_sound(header: &Header, file: &[u8]) {
     for tensor in &header.tensors {
