@@ -1,6 +1,7 @@
 //! The map: a file's bytes in the address space, read-only.
 //!
 //! Owns: the one `unsafe` call that GGUF needs.
+//! Never: looks at the bytes; the header's reader does.
 
 use super::error::GgufError;
 use memmap2::Mmap;

@@ -1,6 +1,7 @@
 //! Names: finds an entry by its name without a second copy of it.
 //!
 //! Owns: the sorted order of names, and the rule that each stands once.
+//! Never: holds the names; the list that was ordered is given to every lookup.
 
 /// The order of a list's names; the list itself stays where it is.
 #[derive(Debug, Clone, Default)]
