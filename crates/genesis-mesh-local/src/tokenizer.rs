@@ -192,8 +192,14 @@ impl Tokenizer {
         self.ends.eos_text()
     }
 
-    /// The texts of all control tokens.
-    pub(crate) fn control_texts(&self) -> impl Iterator<Item = &str> {
-        self.specials.control_texts()
+    /// Whether `text` is a control token.
+    pub(crate) fn has_control(&self, text: &str) -> bool {
+        self.specials.has_control(text)
+    }
+
+    /// `text` with marks that keep it from giving a control token in [`Tokenizer::encode_marked`], alone
+    /// or together with the text around it; `mark` must not be in `text`.
+    pub(crate) fn mark_controls(&self, text: &str, mark: char) -> String {
+        self.specials.mark(text, mark)
     }
 }

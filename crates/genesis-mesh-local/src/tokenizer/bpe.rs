@@ -5,7 +5,7 @@
 
 use super::error::TokenizerError;
 use super::pre::{self, PreTokenizer};
-use super::vocabulary::{CHAR_OF_BYTE, TokenKind};
+use super::vocabulary::{TokenKind, char_of_byte};
 use crate::gguf::Metadata;
 use tokenizers::Model;
 use tokenizers::models::bpe::{BPE, Merges, Vocab};
@@ -44,7 +44,7 @@ impl ByteLevelBpe {
         let mut spelled = String::new();
         for word in words {
             spelled.clear();
-            spelled.extend(word.bytes().filter_map(|byte| CHAR_OF_BYTE.get(usize::from(byte))));
+            spelled.extend(word.bytes().map(char_of_byte));
             let tokens = self
                 .bpe
                 .tokenize(&spelled)

@@ -1,12 +1,13 @@
 //! Special tokens: those that stand in a text as a whole, and those that begin or end it.
 //!
-//! Owns: where control and user-defined tokens stand in a text; which tokens end an answer.
+//! Owns: where control and user-defined tokens stand in a text, and marks that keep a text from having
+//! any; which tokens end an answer.
 //! Never: encodes what is between them.
 
 use super::error::TokenizerError;
 use super::vocabulary::TokenKind;
 use crate::gguf::Metadata;
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, Input, MatchKind};
 
 /// Texts that end an answer in the chat formats of known models, where they are control or
 /// user-defined tokens. Source: the list in llama.cpp's `llama-vocab.cpp`.
@@ -48,6 +49,7 @@ pub(super) struct SpecialTokens {
     /// Control and user-defined tokens.
     all: Finder,
     user_defined: Finder,
+    control: Finder,
     control_texts: Vec<String>,
     bos_text: String,
 }
@@ -63,18 +65,19 @@ impl SpecialTokens {
         kinds: &[TokenKind],
         bos: Option<u32>,
     ) -> Result<Self, TokenizerError> {
-        let listed = || tokens.iter().zip(kinds).zip(0_u32..).filter(|((text, _), _)| !text.is_empty());
         let of = |wanted: &[TokenKind]| -> Vec<(&str, u32)> {
-            listed()
-                .filter(|((_, kind), _)| wanted.contains(kind))
-                .map(|((text, _), id)| (text.as_str(), id))
-                .collect()
+            let listed = tokens.iter().zip(kinds).zip(0_u32..);
+            let listed = listed.filter(|((_, kind), _)| wanted.contains(kind));
+            // A token of one character can't be told from text, so it never stands in one.
+            let listed = listed.filter(|((text, _), _)| text.chars().nth(1).is_some());
+            listed.map(|((text, _), id)| (text.as_str(), id)).collect()
         };
         let controls = of(&[TokenKind::Control, TokenKind::Unknown]);
         let text_of = |id: u32| tokens.get(id as usize).cloned().unwrap_or_default();
         Ok(Self {
             all: Finder::new(&of(&[TokenKind::Control, TokenKind::Unknown, TokenKind::UserDefined]))?,
             user_defined: Finder::new(&of(&[TokenKind::UserDefined]))?,
+            control: Finder::new(&controls)?,
             control_texts: controls.iter().map(|(text, _)| (*text).to_owned()).collect(),
             bos_text: bos.map(text_of).unwrap_or_default(),
         })
@@ -105,13 +108,61 @@ impl SpecialTokens {
         }
     }
 
-    pub(super) fn control_texts(&self) -> impl Iterator<Item = &str> {
-        self.control_texts.iter().map(String::as_str)
+    /// `text` with `mark` inside every control token, and inside what could become one with the text
+    /// around it: after the first character of a start at the end, before the last one of an end at
+    /// the start.
+    pub(super) fn mark(&self, text: &str, mark: char) -> String {
+        let mut places = Vec::new();
+        let mut from = 0;
+        while let Some(found) = self.control.automaton.find(Input::new(text).range(from..)) {
+            from = after_first(text, found.start());
+            places.push(from);
+        }
+        // A template may trim what it puts between its own tokens.
+        let trimmed = text.trim();
+        let start = text.len() - text.trim_start().len();
+        let longest = self.control_texts.iter().map(String::len).max().unwrap_or(0);
+        for (index, character) in trimmed.char_indices() {
+            let after = index + character.len_utf8();
+            let head = trimmed.get(..after).filter(|head| head.len() < longest);
+            if head.is_some_and(|head| self.some_control(|control| control.ends_with(head))) {
+                places.push(start + index);
+            }
+            let tail = trimmed.get(index..).filter(|tail| tail.len() < longest);
+            if tail.is_some_and(|tail| self.some_control(|control| control.starts_with(tail))) {
+                places.push(start + after);
+            }
+        }
+        places.sort_unstable();
+        places.dedup();
+        let mut marked = String::with_capacity(text.len() + places.len() * mark.len_utf8());
+        let mut done = 0;
+        for place in places {
+            marked.push_str(text.get(done..place).unwrap_or_default());
+            marked.push(mark);
+            done = place;
+        }
+        marked.push_str(text.get(done..).unwrap_or_default());
+        marked
+    }
+
+    fn some_control(&self, is: impl Fn(&str) -> bool) -> bool {
+        self.control_texts.iter().any(|control| is(control))
+    }
+
+    pub(super) fn has_control(&self, text: &str) -> bool {
+        self.some_control(|control| control == text)
     }
 
     pub(super) fn bos_text(&self) -> &str {
         &self.bos_text
     }
+}
+
+/// Where the character that begins at `start` ends.
+fn after_first(text: &str, start: usize) -> usize {
+    let first = text.get(start..).and_then(|rest| rest.chars().next());
+    start + first.map_or(1, char::len_utf8)
 }
 
 impl std::fmt::Debug for SpecialTokens {

@@ -26,7 +26,7 @@ fn build(entries: Vec<(String, Value)>) -> Result<Tokenizer, TokenizerError> {
 pub(crate) fn byte_level() -> Vec<(String, Value)> {
     let merges = ["h e", "l l", "he ll", "hell o", "Ġ w", "o r", "Ġw or", "l d", "Ġwor ld", "Ġ Ġ"];
     let mut tokens: Vec<String> = ["<|end|>", "<|im_start|>", "<|im_end|>", "<s>"].map(String::from).into();
-    tokens.extend(super::vocabulary::CHAR_OF_BYTE.iter().map(char::to_string));
+    tokens.extend((0..=255).map(|byte| super::vocabulary::char_of_byte(byte).to_string()));
     tokens.push("<think>".to_owned());
     let mut types = vec![3; 4];
     types.extend([1; 256]);
@@ -136,7 +136,7 @@ fn each_pre_tokenizer_cuts_words_its_own_way() {
 fn whole_words_are_kept_only_by_the_pre_tokenizers_that_say_so() {
     // "zz" is a token that no merge makes.
     let mut tokens = vec!["zz".to_owned()];
-    tokens.extend(super::vocabulary::CHAR_OF_BYTE.iter().map(char::to_string));
+    tokens.extend((0..=255).map(|byte| super::vocabulary::char_of_byte(byte).to_string()));
     let entries = |pre| {
         let entries = with(Vec::new(), "model", text("gpt2"));
         let entries = with(entries, "pre", text(pre));

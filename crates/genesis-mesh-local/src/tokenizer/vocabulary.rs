@@ -121,44 +121,25 @@ fn extend_byte_level(bytes: &mut Vec<u8>, token: &str) {
     }
 }
 
-/// The character that spells each byte. Source: `bytes_to_unicode` in GPT-2's `encoder.py`: printable
-/// Latin-1 bytes spell themselves, the others take the characters from U+0100 on, in order.
-pub(super) const CHAR_OF_BYTE: [char; 256] = {
-    let mut chars = ['\0'; 256];
-    let mut byte = 0;
-    let mut next = 0x100;
-    while byte < 256 {
-        let printable = matches!(byte as u8, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
-        let code = if printable { byte as u32 } else { next };
-        if !printable {
-            next += 1;
-        }
-        if let Some(character) = char::from_u32(code) {
-            chars[byte] = character;
-        }
-        byte += 1;
-    }
-    chars
-};
+/// The character that spells `byte`. Source: `bytes_to_unicode` in GPT-2's `encoder.py`: printable
+/// Latin-1 bytes spell themselves, the 68 others take the characters from U+0100 on, in their order.
+pub(super) fn char_of_byte(byte: u8) -> char {
+    let code = match byte {
+        0..=0x20 => 0x100 + u32::from(byte),
+        0x7F..=0xA0 => 0x121 + u32::from(byte - 0x7F),
+        0xAD => 0x143,
+        printable => u32::from(printable),
+    };
+    char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
+}
 
 fn byte_of_char(character: char) -> Option<u8> {
-    /// The bytes that are not printable, in order: U+0100 spells the first.
-    const UNPRINTABLE: [u8; 68] = {
-        let mut bytes = [0; 68];
-        let mut byte = 0;
-        let mut count = 0;
-        while byte < 256 {
-            if CHAR_OF_BYTE[byte] as u32 >= 0x100 {
-                bytes[count] = byte as u8;
-                count += 1;
-            }
-            byte += 1;
-        }
-        bytes
+    let byte = match u32::from(character) {
+        code @ 0x100..=0x120 => code - 0x100,
+        code @ 0x121..=0x142 => code - 0x121 + 0x7F,
+        0x143 => 0xAD,
+        code @ (0x21..=0x7E | 0xA1..=0xAC | 0xAE..=0xFF) => code,
+        _ => return None,
     };
-    match u32::from(character) {
-        code @ (0x21..=0x7E | 0xA1..=0xAC | 0xAE..=0xFF) => u8::try_from(code).ok(),
-        code @ 0x100.. => UNPRINTABLE.get(code as usize - 0x100).copied(),
-        _ => None,
-    }
+    u8::try_from(byte).ok()
 }
