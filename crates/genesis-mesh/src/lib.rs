@@ -23,6 +23,7 @@ pub use genesis_mesh_core::{
     BoxFuture, CancelHandle, FinishReason, GenerateRequest, Grammar, Message, Model, ModelError, ModelEvent,
     ModelInfo, ModelStream, Prompt, Role, Sampling, TokenLogprob, ToolCall, ToolChoice, ToolSpec, Usage,
 };
+pub use genesis_mesh_models::{ScriptError, ScriptedModel};
 pub use input::{JsonSchemaForm, ModelInput, ResponseFormat, Stop};
 pub use mesh::{Mesh, StartError};
 pub use parser::Parser;

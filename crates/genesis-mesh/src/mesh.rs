@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// # use genesis_mesh::{GenesisMesh, ScriptedModel};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let script = "[[rule]]\nanswer = \"Paris.\"";
+/// # let script = "[[rule]]\ntext = \"Paris.\"";
 /// let mesh = GenesisMesh::new().model("geo", ScriptedModel::from_toml(script)?).setup().await?;
 /// let run = mesh.start("geo", serde_json::json!({"prompt": "The capital of France?"})).await?;
 /// assert_eq!(run.text().await?, "Paris.");

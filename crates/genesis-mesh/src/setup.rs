@@ -26,7 +26,7 @@ use std::sync::Arc;
 /// use genesis_mesh::{GenesisMesh, Pipeline, ScriptedModel};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let script = "[[rule]]\nanswer = \"Hello.\"";
+/// # let script = "[[rule]]\ntext = \"Hello.\"";
 /// let mesh = GenesisMesh::new()
 ///     .model("small", ScriptedModel::from_toml(script)?)
 ///     .agent("greeter", Pipeline::new("small").prompt("Greet {{ name }}."))

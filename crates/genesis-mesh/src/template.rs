@@ -6,9 +6,14 @@
 
 use crate::schema::InputError;
 use genesis_mesh_core::{Message, Role};
+use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+
+/// The most instructions that one template may take: far above any prompt, some tenths of a second at most,
+/// since inputs can drive its loops.
+const FUEL: u64 = 1_000_000;
 
 /// The templates of one pipeline's messages, in order.
 #[derive(Debug)]
@@ -26,6 +31,7 @@ impl Templates {
     pub(crate) fn compile(messages: &[(Role, String)]) -> Result<Self, Vec<(Role, String)>> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_fuel(Some(FUEL));
         let mut problems = Vec::new();
         let mut variables = BTreeSet::new();
         for (index, (role, source)) in messages.iter().enumerate() {
@@ -50,7 +56,6 @@ impl Templates {
     pub(crate) fn implied_schema(&self) -> Value {
         let properties: Value = self.variables().map(|variable| (variable.to_owned(), json!({}))).collect();
         let required: Vec<&str> = self.variables().collect();
-        // An empty list of pairs collects into an object too, so that no variables means `{}`.
         json!({
             "type": "object", "properties": properties, "required": required, "additionalProperties": false
         })
@@ -61,7 +66,7 @@ impl Templates {
     /// # Errors
     /// What a template could not do with the input, for example loop over a number.
     pub(crate) fn render(&self, input: &Value) -> Result<Vec<Message>, InputError> {
-        let context = minijinja::Value::from_serialize(input);
+        let context = minijinja::Value::from(Serde(input));
         let message = |(index, role): (usize, &Role)| {
             let template = self.environment.get_template(&index.to_string())?;
             Ok(Message::new(*role, template.render(&context)?))

@@ -1,0 +1,5 @@
+//! The mesh from outside: setup finds every mistake, runs tell what their model says.
+
+mod setup;
+mod runs;
+mod probe;
