@@ -6,6 +6,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 task="${1:?usage: scripts/setup.sh run|test|bench|lint}"
 export PATH="$HOME/.cargo/bin:$PATH"
+case "$task" in run | test | bench | lint) ;; *) echo "setup: unknown task: $task" >&2; exit 1 ;; esac
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 stop() { say "$@"; exit 1; }
@@ -129,6 +130,4 @@ ensure_rust
 case "$task" in
   test) ensure_venv .venv tests/clients/requirements.txt ;;
   bench) ensure_venv .venv-bench scripts/bench-requirements.txt ;;
-  run | lint) ;;
-  *) stop "unknown task: $task" ;;
 esac

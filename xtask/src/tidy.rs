@@ -13,6 +13,7 @@ mod size;
 mod header;
 mod words;
 mod links;
+mod codes;
 
 use finding::Finding;
 use source::File;
@@ -35,8 +36,16 @@ pub(crate) fn run() -> anyhow::Result<()> {
 
 /// Everything that is wrong in `files`, by file and line.
 fn check(files: &[File]) -> Vec<Finding> {
-    let rules =
-        [source::check, edges::check, order::check, size::check, header::check, words::check, links::check];
+    let rules = [
+        source::check,
+        edges::check,
+        order::check,
+        size::check,
+        header::check,
+        words::check,
+        links::check,
+        codes::check,
+    ];
     let mut findings: Vec<Finding> = rules.iter().flat_map(|rule| rule(files)).collect();
     findings.sort();
     findings.dedup();

@@ -287,6 +287,17 @@ fn documents_name_files_that_are_there() {
 }
 
 #[test]
+fn every_error_code_is_documented_and_no_other() {
+    let source = || {
+        module("crates/a/src/b.rs", "impl E {\nfn code(&self) -> &str { \"a_b\" }\nfn x() { \"c\"; }\n}\n")
+    };
+    let page = |codes: &str| text("docs/errors.md", &format!("| code | meaning |\n| --- | --- |\n{codes}"));
+    check_rules(&[source(), page("| `a_b` | x |\n")], []);
+    check_rules(&[source(), page("")], ["5: error-code"]);
+    check_rules(&[source(), page("| `a_b` | x |\n| `gone` | x |\n")], ["4: error-code"]);
+}
+
+#[test]
 fn the_repository_keeps_its_own_rules() {
     let files = source::read_tree(root()).unwrap();
     assert!(files.iter().any(|file| file.path == "Cargo.toml"), "these are not the repository's files");
