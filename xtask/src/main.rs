@@ -4,6 +4,7 @@
 //! Never: is needed to build or to run the product.
 #![forbid(unsafe_code)]
 
+mod model;
 mod quantize;
 mod tidy;
 
@@ -21,6 +22,8 @@ struct Arguments {
 enum Task {
     /// Checks the rules of CONTRIBUTING.md that the compiler does not: edges, order, size, headers, words.
     Tidy,
+    /// Fetches the default model into the user's cache and prints its path.
+    Model,
     /// Packs the weights of a GGUF file as another block type, for tests of that type.
     Quantize(quantize::Arguments),
 }
@@ -28,6 +31,7 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Tidy => tidy::run(),
+        Task::Model => model::run(),
         Task::Quantize(arguments) => quantize::run(&arguments),
     }
 }

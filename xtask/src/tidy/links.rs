@@ -1,6 +1,7 @@
 //! Links: what the documents name is there.
 //!
-//! Owns: relative links in Markdown, and the source files that ARCHITECTURE.md and docs/ name in backticks.
+//! Owns: relative links in Markdown, the source files that ARCHITECTURE.md and docs/ name in backticks, and
+//! the Rust in README.md, which must be part of an example, since examples are compiled.
 //! Never: asks the network, or checks the part of a link after `#`.
 
 use super::finding::Finding;
@@ -15,7 +16,8 @@ pub(crate) fn check(files: &[File]) -> Vec<Finding> {
 
 fn check_document(files: &[File], document: &File) -> Vec<Finding> {
     let names_sources = document.path == "ARCHITECTURE.md" || document.path.starts_with("docs/");
-    let mut findings = Vec::new();
+    let mut findings =
+        if document.path == "README.md" { check_examples(files, document) } else { Vec::new() };
     for (index, line) in document.text.lines().enumerate() {
         let mut add = |advice| findings.push(Finding::new(&document.path, index + 1, RULE, advice));
         for target in links(line) {
@@ -30,6 +32,23 @@ fn check_document(files: &[File], document: &File) -> Vec<Finding> {
                 add(format!("no source file is named `{span}`: say where its code went"));
             }
         }
+    }
+    findings
+}
+
+/// Every block of Rust in `document` stands in an example.
+fn check_examples(files: &[File], document: &File) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut line = 1;
+    for (index, part) in document.text.split("```").enumerate() {
+        let block = part.strip_prefix("rust\n").filter(|_| index % 2 == 1);
+        let is_example = |file: &&File| file.path.contains("/examples/");
+        let is_shown = |block: &str| files.iter().filter(is_example).any(|file| file.text.contains(block));
+        if block.is_some_and(|block| !is_shown(block)) {
+            let advice = "put this code into a file under examples/, word for word, so that it is compiled";
+            findings.push(Finding::new(&document.path, line, RULE, advice));
+        }
+        line += part.matches('\n').count();
     }
     findings
 }

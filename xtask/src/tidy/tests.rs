@@ -287,6 +287,15 @@ fn documents_name_files_that_are_there() {
 }
 
 #[test]
+fn rust_in_the_readme_is_part_of_an_example() {
+    let readme =
+        |code: &str| text("README.md", &format!("Text.\n\n```rust\n{code}\n```\n\n```\nnot rust\n```\n"));
+    let example = || text("crates/a/examples/01_hello.rs", "//! Hello.\nfn main() {\n    hello();\n}\n");
+    check_rules(&[readme("fn main() {\n    hello();\n}"), example()], []);
+    check_rules(&[readme("fn main() {\n    hullo();\n}"), example()], ["3: link"]);
+}
+
+#[test]
 fn every_error_code_is_documented_and_no_other() {
     let source = || {
         module("crates/a/src/b.rs", "impl E {\nfn code(&self) -> &str { \"a_b\" }\nfn x() { \"c\"; }\n}\n")
