@@ -6,6 +6,19 @@
 //! Flow: `LocalModel::generate` tokenizes and queues; the engine thread batches, computes, samples and
 //! sends tokens; the stream turns tokens into text.
 
+pub mod fetch;
 pub mod quant;
 pub mod gguf;
+pub mod tokenizer;
+pub mod detokenize;
+pub mod stop;
+pub mod template;
+pub mod grammar;
 pub mod sample;
+mod kernel;
+mod pack;
+mod config;
+mod team;
+mod kv;
+mod weights;
+mod forward;
