@@ -1,1 +1,16 @@
-//! Charter: to be filled.
+//! Charter: the Genesis Mesh server: agents of a mesh over WebSocket and HTTP, and the command line.
+//!
+//! Owns: the surfaces (bytes to commands, updates to frames), the tasks, start and stop.
+//! Never: runs an agent itself or reaches below `genesis-mesh`; every surface calls the mesh's waist.
+//! Flow: `Serve::serve_on` accepts; `http` routes; `ws` upgrades; a socket decodes, starts a run, sends updates.
+#![forbid(unsafe_code)]
+
+mod options;
+mod tasks;
+mod http;
+mod app;
+mod ws;
+mod serve;
+
+pub use options::ServeOptions;
+pub use serve::{Serve, ServeError};

@@ -68,7 +68,7 @@ pub(crate) struct ReadyAgent {
 #[derive(Debug)]
 pub(crate) enum Recipe {
     Model,
-    Pipeline(PipelineRecipe),
+    Pipeline(Box<PipelineRecipe>),
 }
 
 /// The compiled parts of a pipeline.

@@ -18,6 +18,11 @@ mod agent;
 mod mesh;
 mod setup;
 
+/// The local inference engine, as far as a program chooses its parts.
+pub mod local {
+    pub use genesis_mesh_local::fetch;
+}
+
 pub use agent::{Agent, AgentInfo};
 pub use genesis_mesh_core::{
     BoxFuture, CancelHandle, FinishReason, GenerateRequest, Grammar, Message, Model, ModelError, ModelEvent,

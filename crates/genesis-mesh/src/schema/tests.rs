@@ -2,9 +2,9 @@ use super::*;
 use serde_json::json;
 
 #[track_caller]
-fn check(schema: Value, value: Value, expected: &str) {
+fn check(schema: Value, value: impl Into<Value>, expected: &str) {
     let schema = Schema::compile(schema).expect("the schema compiles");
-    let error = schema.check(&value).expect_err("the value is wrong");
+    let error = schema.check(&value.into()).expect_err("the value is wrong");
     assert_eq!(error.to_string(), expected);
 }
 

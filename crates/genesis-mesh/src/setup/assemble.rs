@@ -67,7 +67,7 @@ pub(super) fn agent(
                 model: model_name.clone(),
                 input_schema: schema.json().clone(),
             };
-            let recipe = Recipe::Pipeline(recipe);
+            let recipe = Recipe::Pipeline(Box::new(recipe));
             Ok(Some(ReadyAgent { info, model: Arc::clone(model), schema, recipe }))
         }
         _ => model_agent(name, model_name, model).map(Some).map_err(|problem| vec![problem]),

@@ -13,23 +13,23 @@ use std::task::{Context, Poll};
 
 /// Answers with the given events, then never ends until it is cancelled; remembers its last request.
 #[derive(Debug, Clone)]
-pub struct Probe {
+pub(crate) struct Probe {
     info: ModelInfo,
     events: Vec<Result<ModelEvent, ModelError>>,
-    pub request: Arc<Mutex<Option<GenerateRequest>>>,
-    pub live: Arc<AtomicUsize>,
+    pub(crate) request: Arc<Mutex<Option<GenerateRequest>>>,
+    pub(crate) live: Arc<AtomicUsize>,
 }
 
-pub fn text(text: &str) -> Result<ModelEvent, ModelError> {
+pub(crate) fn text(text: &str) -> Result<ModelEvent, ModelError> {
     Ok(ModelEvent::Text { text: text.into(), logprobs: Vec::new() })
 }
 
-pub fn done(finish_reason: FinishReason) -> Result<ModelEvent, ModelError> {
+pub(crate) fn done(finish_reason: FinishReason) -> Result<ModelEvent, ModelError> {
     Ok(ModelEvent::Done { usage: Usage::new(1, 2), finish_reason })
 }
 
 impl Probe {
-    pub fn new(events: impl IntoIterator<Item = Result<ModelEvent, ModelError>>) -> Self {
+    pub(crate) fn new(events: impl IntoIterator<Item = Result<ModelEvent, ModelError>>) -> Self {
         Self {
             info: ModelInfo { name: "probe".into(), context_tokens: None, description: "a probe".into() },
             events: events.into_iter().collect(),
@@ -38,7 +38,7 @@ impl Probe {
         }
     }
 
-    pub fn request(&self) -> GenerateRequest {
+    pub(crate) fn request(&self) -> GenerateRequest {
         self.request.lock().unwrap().clone().expect("the model was asked")
     }
 }

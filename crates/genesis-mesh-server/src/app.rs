@@ -1,0 +1,57 @@
+//! The application: what all requests share, and the order in which a server stops.
+//!
+//! Owns: the shared state and the numbered stop.
+//! Never: decodes a request or binds an address.
+//! Flow: `serve` builds it; `run` accepts until the stop, drains, and returns when all is closed.
+
+use crate::http::accept;
+use crate::options::{CLOSE_TIMEOUT, ServeOptions};
+use crate::tasks::Tasks;
+use axum::Router;
+use genesis_mesh::Mesh;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+/// What every request needs.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) mesh: Mesh,
+    pub(crate) tasks: Tasks,
+    pub(crate) options: ServeOptions,
+}
+
+/// Accepts and serves until `stop` resolves, then stops in order.
+pub(crate) async fn run(
+    app: Arc<App>,
+    listener: TcpListener,
+    router: Router,
+    stop: impl Future<Output = ()> + Send,
+) {
+    let tasks = app.tasks.clone();
+    let drain = app.options.drain;
+    let stopped = async {
+        stop.await;
+        stop_in_order(&tasks, drain).await;
+    };
+    tokio::join!(accept::connections(listener, router, &tasks), stopped);
+    // 5 Whoever did not close by now is dropped.
+    if timeout(CLOSE_TIMEOUT + Duration::from_secs(1), tasks.all_closed()).await.is_err() {
+        tracing::warn!(sockets = tasks.socket_count(), "dropped connections that did not close");
+    }
+    tasks.abort();
+}
+
+async fn stop_in_order(tasks: &Tasks, drain: Duration) {
+    // 1 `/health` says 503, new sockets and runs are refused, idle sockets close with 1012.
+    tasks.stopping().cancel();
+    tracing::info!(sockets = tasks.socket_count(), "stopping: no new runs; those that run may finish");
+    // 2 Sockets whose run goes on have until the deadline.
+    if timeout(drain, tasks.sockets_closed()).await.is_err() {
+        tracing::warn!(sockets = tasks.socket_count(), "stopping: cutting the runs that still go on");
+    }
+    // 3 What is left says why, closes with 1012; 4 the listener closes, HTTP connections finish their request.
+    tasks.ending().cancel();
+}

@@ -1,0 +1,80 @@
+//! Accepting: TCP connections become HTTP connections, one task each, until the end.
+//!
+//! Owns: the accept loop, the socket options, the header bounds.
+//! Never: reads a body or routes; the router does.
+//! Flow: `app::run` drives the loop; an upgraded connection leaves here and lives on as a `ws` task.
+
+use crate::options::{HEADER_BYTES_MAX, HEADER_TIMEOUT, UNSENT_BYTES_MAX};
+use crate::tasks::{TaskKind, Tasks};
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::io;
+use std::pin::pin;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+
+/// How long to wait after an accept that failed for want of file descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts connections until the end.
+pub(crate) async fn connections(listener: TcpListener, router: Router, tasks: &Tasks) {
+    let ending = tasks.ending().clone();
+    let mut ended = pin!(ending.cancelled());
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = &mut ended => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                if let Err(error) = configure(&stream) {
+                    tracing::debug!(%peer, %error, "a connection is gone before it began");
+                    continue;
+                }
+                tasks.spawn(TaskKind::Connection, connection(stream, router.clone(), tasks.clone()));
+            }
+            Err(error) if concerns_one_connection(&error) => {}
+            Err(error) => {
+                tracing::error!(%error, "failed to accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Tokens leave at once, and a slow reader is felt early.
+fn configure(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
+    Ok(())
+}
+
+fn concerns_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// Serves one connection; requests that have begun are answered even after the end.
+async fn connection(stream: TcpStream, router: Router, tasks: Tasks) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(HEADER_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = tasks.ending().cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}

@@ -1,0 +1,84 @@
+//! Errors of HTTP answers: the only place that knows which status a mistake has.
+//!
+//! Owns: the JSON body `{"error": {"message", "type", "param", "code"}}` and the headers that go with it.
+//! Never: shows internal causes; those go to the log.
+//! Source: the error shape of the `OpenAI` API, which clients can already read.
+
+use axum::Json;
+use axum::http::header::{ALLOW, CONNECTION, RETRY_AFTER, UPGRADE};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+/// An HTTP answer that says what is wrong with the request, or why it can't be served now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum HttpError {
+    #[error("no route is at {path}; agents are at /ws/{{agent}}, the state is at /health")]
+    UnknownRoute { path: String },
+    #[error("{message}")]
+    UnknownAgent { message: String },
+    #[error("the path is no valid UTF-8")]
+    InvalidPath,
+    #[error("{method} is not allowed here; use GET")]
+    MethodNotAllowed { method: String },
+    #[error("this is a WebSocket; send `Connection: Upgrade` and `Upgrade: websocket`")]
+    UpgradeRequired,
+    #[error("this server speaks version 13 of WebSocket (RFC 6455) over HTTP/1.1")]
+    WebSocketVersion,
+    #[error("`Sec-WebSocket-Key` must be 16 bytes in base64")]
+    WebSocketKey,
+    #[error("the server is stopping; connect again later")]
+    Stopping,
+}
+
+impl HttpError {
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownRoute { .. } => "route_not_found",
+            Self::UnknownAgent { .. } => "agent_not_found",
+            Self::InvalidPath => "invalid_path",
+            Self::MethodNotAllowed { .. } => "method_not_allowed",
+            Self::UpgradeRequired => "upgrade_required",
+            Self::WebSocketVersion => "websocket_version_unsupported",
+            Self::WebSocketKey => "websocket_key_invalid",
+            Self::Stopping => "stopping",
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::UnknownRoute { .. } | Self::UnknownAgent { .. } => StatusCode::NOT_FOUND,
+            Self::InvalidPath | Self::WebSocketKey => StatusCode::BAD_REQUEST,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::UpgradeRequired | Self::WebSocketVersion => StatusCode::UPGRADE_REQUIRED,
+            Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+        let header = |name: HeaderName, value: &'static str| (name, HeaderValue::from_static(value));
+        match self {
+            Self::MethodNotAllowed { .. } => vec![header(ALLOW, "GET")],
+            Self::UpgradeRequired => vec![header(UPGRADE, "websocket"), header(CONNECTION, "upgrade")],
+            Self::WebSocketVersion => {
+                vec![header(HeaderName::from_static("sec-websocket-version"), "13")]
+            }
+            // A second: long enough for a replacement to bind, short enough for a person who waits.
+            Self::Stopping => vec![header(RETRY_AFTER, "1"), header(CONNECTION, "close")],
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl IntoResponse for HttpError {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let kind = if status.is_server_error() { "server_error" } else { "invalid_request_error" };
+        let body = json!({"error": {
+            "message": self.to_string(), "type": kind, "param": null, "code": self.code(),
+        }});
+        let mut response = (status, Json(body)).into_response();
+        response.headers_mut().extend(self.headers());
+        response
+    }
+}

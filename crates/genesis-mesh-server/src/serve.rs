@@ -1,0 +1,122 @@
+//! `Serve`: how a library user puts a mesh on the network.
+//!
+//! Owns: binding, and the trait on `Mesh` and `GenesisMesh`.
+//! Never: installs signal handlers or logs; the program that calls it decides.
+
+use crate::app::{self, App};
+use crate::options::ServeOptions;
+use crate::tasks::Tasks;
+use crate::ws;
+use genesis_mesh::{GenesisMesh, Mesh, SetupError};
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use tokio::net::{TcpListener, ToSocketAddrs};
+
+/// Serves a mesh: `WS /ws/{agent}` for each agent, and `GET /health`.
+///
+/// ```no_run
+/// use genesis_mesh::{GenesisMesh, ScriptedModel};
+/// use genesis_mesh_server::Serve;
+/// # async fn example(ctrl_c: impl Future<Output = ()> + Send) -> Result<(), Box<dyn std::error::Error>> {
+/// let model = ScriptedModel::from_toml("[[rule]]\ntext = \"Hello.\"")?;
+/// GenesisMesh::new().model("hello", model).serve("127.0.0.1:8080", ctrl_c).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub trait Serve: Sized {
+    /// Binds `addr` and serves until `stop` resolves and the runs have ended, or were cut.
+    ///
+    /// # Errors
+    /// The mesh is wrong, or the address can't be bound.
+    fn serve<A: ToSocketAddrs + Send>(
+        self,
+        addr: A,
+        stop: impl Future<Output = ()> + Send,
+    ) -> impl Future<Output = Result<(), ServeError>> + Send;
+
+    /// Serves on a listener that is bound already, for example to port 0, with options.
+    ///
+    /// # Errors
+    /// The mesh is wrong.
+    fn serve_on(
+        self,
+        listener: TcpListener,
+        options: ServeOptions,
+        stop: impl Future<Output = ()> + Send,
+    ) -> impl Future<Output = Result<(), ServeError>> + Send;
+}
+
+impl Serve for Mesh {
+    async fn serve<A: ToSocketAddrs + Send>(
+        self,
+        addr: A,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<(), ServeError> {
+        let listener = TcpListener::bind(addr).await.map_err(ServeError::Bind)?;
+        self.serve_on(listener, ServeOptions::default(), stop).await
+    }
+
+    async fn serve_on(
+        self,
+        listener: TcpListener,
+        options: ServeOptions,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<(), ServeError> {
+        let app = Arc::new(App { mesh: self, tasks: Tasks::new(), options });
+        let router = ws::router(Arc::clone(&app));
+        app::run(app, listener, router, stop).await;
+        Ok(())
+    }
+}
+
+impl Serve for GenesisMesh {
+    async fn serve<A: ToSocketAddrs + Send>(
+        self,
+        addr: A,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<(), ServeError> {
+        self.setup().await?.serve(addr, stop).await
+    }
+
+    async fn serve_on(
+        self,
+        listener: TcpListener,
+        options: ServeOptions,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<(), ServeError> {
+        self.setup().await?.serve_on(listener, options, stop).await
+    }
+}
+
+/// Why a mesh could not be served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The mesh has mistakes.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// The address can't be bound.
+    #[error("the address can't be bound: {0}")]
+    Bind(#[source] io::Error),
+}
+
+impl ServeError {
+    /// A stable name for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Setup(error) => error.code(),
+            Self::Bind(_) => "bind_failed",
+        }
+    }
+
+    /// Whether serving may succeed later without a change: another program may free the address.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Setup(error) => error.is_retryable(),
+            Self::Bind(error) => error.kind() == io::ErrorKind::AddrInUse,
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Tasks: the one place that spawns, and the tree of tokens that stops what was spawned.
+//!
+//! Owns: the kinds of tasks, their counts, and the three steps of stopping: stop, end, abort.
+//! Never: knows what a task does.
+//! Flow: `app::run` cancels the tokens from the leaf to the root; tasks watch the ones that concern them.
+
+use std::future::Future;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What a task is for, which decides who waits for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TaskKind {
+    /// One HTTP connection: closed at the end, nobody waits for idle ones.
+    Connection,
+    /// One WebSocket: finishes its run after the stop, closes at the end.
+    Socket,
+}
+
+/// All tasks of one server; clones share them.
+#[derive(Debug, Clone)]
+pub(crate) struct Tasks {
+    connections: TaskTracker,
+    sockets: TaskTracker,
+    abort: CancellationToken,
+    end: CancellationToken,
+    stop: CancellationToken,
+}
+
+impl Tasks {
+    pub(crate) fn new() -> Self {
+        let abort = CancellationToken::new();
+        let end = abort.child_token();
+        let stop = end.child_token();
+        Self { connections: TaskTracker::new(), sockets: TaskTracker::new(), abort, end, stop }
+    }
+
+    /// Runs `task` until it finishes or everything is aborted.
+    pub(crate) fn spawn(&self, kind: TaskKind, task: impl Future<Output = ()> + Send + 'static) {
+        let tracker = match kind {
+            TaskKind::Connection => &self.connections,
+            TaskKind::Socket => &self.sockets,
+        };
+        let abort = self.abort.clone();
+        let tracked = tracker.track_future(async move {
+            tokio::select! {
+                () = task => {}
+                () = abort.cancelled() => {}
+            }
+        });
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place that spawns: counted, and stopped by the tree"
+        )]
+        drop(tokio::spawn(tracked));
+    }
+
+    /// Resolves when nothing new may begin; what runs may finish.
+    pub(crate) fn stopping(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// Resolves when everything must close now, with its farewell.
+    pub(crate) fn ending(&self) -> &CancellationToken {
+        &self.end
+    }
+
+    /// Drops every task where it is.
+    pub(crate) fn abort(&self) {
+        self.abort.cancel();
+    }
+
+    /// How many sockets are open.
+    pub(crate) fn socket_count(&self) -> usize {
+        self.sockets.len()
+    }
+
+    /// Resolves when no socket is open; call it after the stop, or new ones may come.
+    pub(crate) async fn sockets_closed(&self) {
+        self.sockets.close();
+        self.sockets.wait().await;
+    }
+
+    /// Resolves when no connection and no socket is open.
+    pub(crate) async fn all_closed(&self) {
+        self.connections.close();
+        self.connections.wait().await;
+        self.sockets_closed().await;
+    }
+}

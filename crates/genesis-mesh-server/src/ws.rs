@@ -1,0 +1,66 @@
+//! WebSockets: the routes, the upgrade and the socket of an agent.
+//!
+//! Owns: `/ws/{agent}`.
+//! Never: runs agents; the mesh does.
+//! Flow: `routes` checks the request before it answers 101; then `socket` lives in its own task.
+
+mod handshake;
+mod plain;
+mod socket;
+
+use crate::app::App;
+use crate::http::error::HttpError;
+use crate::http::health;
+use crate::tasks::TaskKind;
+use axum::Router;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::Uri;
+use axum::response::Response;
+use axum::routing::{any, get};
+use std::sync::Arc;
+
+/// All routes of the server.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/ws/{agent}", any(agent_socket))
+        .route("/health", get(health::health))
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(unknown_route)
+        .with_state(app)
+}
+
+/// Upgrades to the plain socket of an agent; every refusal comes before 101, as JSON.
+async fn agent_socket(
+    State(app): State<Arc<App>>,
+    agent: Result<Path<String>, PathRejection>,
+    mut request: Request,
+) -> Result<Response, HttpError> {
+    let Path(agent) = agent.map_err(|_| HttpError::InvalidPath)?;
+    if app.mesh.agent(&agent).is_none() {
+        let known: Vec<String> = app.mesh.agents().map(|agent| agent.name.clone()).collect();
+        let error = genesis_mesh::StartError::UnknownAgent { agent, known };
+        return Err(HttpError::UnknownAgent { message: error.to_string() });
+    }
+    let switching = handshake::answer(request.method(), request.headers())?;
+    if app.tasks.stopping().is_cancelled() {
+        return Err(HttpError::Stopping);
+    }
+    let upgrade = hyper::upgrade::on(&mut request);
+    let tasks = app.tasks.clone();
+    tasks.spawn(TaskKind::Socket, async move {
+        match handshake::finish(upgrade).await {
+            Ok(stream) => socket::serve(stream, app, agent).await,
+            Err(error) => tracing::debug!(%error, "a client left during the handshake"),
+        }
+    });
+    Ok(switching)
+}
+
+async fn unknown_route(uri: Uri) -> HttpError {
+    HttpError::UnknownRoute { path: uri.path().to_owned() }
+}
+
+async fn method_not_allowed(request: Request) -> HttpError {
+    HttpError::MethodNotAllowed { method: request.method().to_string() }
+}

@@ -1,0 +1,65 @@
+use super::*;
+use genesis_mesh::{FinishReason, TokenLogprob, ToolCall, Update, Usage};
+use serde_json::json;
+
+#[track_caller]
+fn encoded(message: &impl Serialize) -> Value {
+    serde_json::from_str(Encoder::default().encode(message).as_str()).expect("the frame is JSON")
+}
+
+#[test]
+fn updates_have_their_documented_json() {
+    let delta = Update::Delta { text: "a\"\u{1F600}\n".into(), logprobs: Vec::new() };
+    assert_eq!(Encoder::default().encode(&delta).as_str(), "{\"type\":\"delta\",\"text\":\"a\\\"😀\\n\"}");
+    let logprob = TokenLogprob { token: "a".into(), logprob: -0.5, bytes: vec![97], top: Vec::new() };
+    let delta = Update::Delta { text: "a".into(), logprobs: vec![logprob] };
+    assert_eq!(
+        encoded(&delta),
+        json!({"type": "delta", "text": "a", "logprobs": [{"token": "a", "logprob": -0.5, "bytes": [97]}]})
+    );
+    let done = Update::Done { usage: Usage::new(3, 4), finish_reason: FinishReason::Cancelled };
+    assert_eq!(
+        Encoder::default().encode(&done).as_str(),
+        r#"{"type":"done","usage":{"input_tokens":3,"output_tokens":4,"total_tokens":7},"finish_reason":"cancelled"}"#
+    );
+    let call = Update::ToolCall(ToolCall { id: "1".into(), name: "f".into(), arguments: "{}".into() });
+    assert_eq!(encoded(&call), json!({"type": "tool_call", "id": "1", "name": "f", "arguments": "{}"}));
+    assert_eq!(encoded(&Update::Output { value: json!([1]) }), json!({"type": "output", "value": [1]}));
+}
+
+#[test]
+fn errors_have_a_code_a_message_and_a_param() {
+    assert_eq!(
+        encoded(&ErrorReply::from(&MessageError::Binary)),
+        json!({"type": "error", "error": {
+            "code": "binary_message", "message": "binary messages have no meaning here; send JSON text", "param": null
+        }})
+    );
+}
+
+#[test]
+fn frames_of_one_buffer_do_not_disturb_each_other() {
+    let mut encoder = Encoder::default();
+    let frames: Vec<Utf8Bytes> = (0..1000).map(|n| encoder.encode(&json!({"n": n}))).collect();
+    for (n, frame) in frames.iter().enumerate() {
+        assert_eq!(frame.as_str(), format!("{{\"n\":{n}}}"));
+    }
+}
+
+#[test]
+fn only_the_exact_cancel_is_a_cancel() {
+    assert_eq!(decode(r#"{"type":"cancel"}"#), Ok(Command::Cancel));
+    assert_eq!(decode(r#"{"type":"cancel","x":1}"#), Ok(Command::Start(json!({"type": "cancel", "x": 1}))));
+    assert_eq!(decode("{}"), Ok(Command::Start(json!({}))));
+}
+
+#[test]
+fn what_is_no_object_is_refused_by_name() {
+    for (text, code) in
+        [("", "invalid_json"), ("{", "invalid_json"), ("[]", "invalid_input"), ("1", "invalid_input")]
+    {
+        assert_eq!(decode(text).expect_err("refused").code(), code, "{text}");
+    }
+    let deep = "[".repeat(100_000);
+    assert_eq!(decode(&deep).expect_err("refused").code(), "invalid_json");
+}

@@ -1,0 +1,213 @@
+//! The socket of one client: messages in, one run at a time, updates out. One task, no channels.
+//!
+//! Owns: the loop, the state between messages, and what each end is called (the close codes).
+//! Never: reads JSON (`plain` does) or waits for a slow client with more than one batch in memory.
+//! Flow: each turn sends one batch of what is ready, then reads one message; the run is polled only when
+//! the client has taken the batch before, so a slow client slows its own stream and nothing else.
+
+mod work;
+mod pulse;
+mod farewell;
+
+use self::farewell::End;
+use self::pulse::{Beat, Pulse};
+use self::work::{Said, Work};
+use super::plain::{self, Command, Encoder, ErrorReply, MessageError};
+use crate::app::App;
+use crate::options::{BATCH_BYTES, MESSAGE_BYTES_MAX, REPLY_BYTES_MAX};
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use serde::Serialize;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::error::{CapacityError, Error, ProtocolError};
+
+/// Serves one socket until either side ends it.
+pub(super) async fn serve(stream: WebSocketStream<TcpStream>, app: Arc<App>, agent: String) {
+    let (stopping, ending) = (app.tasks.stopping().clone(), app.tasks.ending().clone());
+    let (mut stopped, mut ended) = (pin!(stopping.cancelled()), pin!(ending.cancelled()));
+    let mut socket = Socket::new(stream, app, agent);
+    let end = loop {
+        tokio::select! {
+            biased;
+            () = &mut ended => {
+                if !socket.work.is_idle() {
+                    socket.refuse(&MessageError::Stopping);
+                }
+                break End::Restart;
+            }
+            () = &mut stopped, if !socket.is_stopping => socket.is_stopping = true,
+            // Cancel safe: all state is in `socket`.
+            event = poll_fn(|context| socket.poll(context)) => {
+                if let Some(end) = socket.handle(event) {
+                    break end;
+                }
+            }
+        }
+    };
+    // The run stops here, before the closing handshake.
+    drop(std::mem::take(&mut socket.work));
+    farewell::close(socket.stream, end).await;
+}
+
+/// What a turn of the loop can end with.
+enum Event {
+    Received(Message),
+    /// The server stops, and the last run of this socket is told.
+    Drained,
+    Beat(Beat),
+    Broken(Error),
+    Gone,
+}
+
+struct Socket {
+    stream: WebSocketStream<TcpStream>,
+    app: Arc<App>,
+    agent: String,
+    work: Work,
+    encoder: Encoder,
+    pulse: Pulse,
+    /// Bytes were given to the stream that it has not flushed.
+    is_dirty: bool,
+    /// Bytes of errors that the client was told of and has not taken.
+    reply_bytes: usize,
+    is_stopping: bool,
+}
+
+impl Socket {
+    fn new(stream: WebSocketStream<TcpStream>, app: Arc<App>, agent: String) -> Self {
+        let pulse = Pulse::new(app.options.ping_interval, app.options.stall);
+        let (work, encoder) = (Work::default(), Encoder::default());
+        Self { stream, app, agent, work, encoder, pulse, is_dirty: false, reply_bytes: 0, is_stopping: false }
+    }
+
+    /// One turn: sends what is ready, then reads, then looks at the clock.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Event> {
+        if let Err(error) = self.poll_send(context) {
+            return Poll::Ready(Event::Broken(error));
+        }
+        if self.is_stopping && self.work.is_idle() && !self.is_dirty {
+            return Poll::Ready(Event::Drained);
+        }
+        if self.reply_bytes < REPLY_BYTES_MAX
+            && let Poll::Ready(received) = self.stream.poll_next_unpin(context)
+        {
+            return Poll::Ready(match received {
+                Some(Ok(message)) => Event::Received(message),
+                Some(Err(error)) => Event::Broken(error),
+                None => Event::Gone,
+            });
+        }
+        self.pulse.poll(context).map(Event::Beat)
+    }
+
+    /// Flushes, and fills and flushes one batch; leaves the rest for the next turn.
+    fn poll_send(&mut self, context: &mut Context<'_>) -> Result<(), Error> {
+        let mut batch_bytes = 0;
+        loop {
+            if self.is_dirty {
+                let Poll::Ready(flushed) = self.stream.poll_flush_unpin(context) else {
+                    self.pulse.blocked();
+                    return Ok(());
+                };
+                flushed?;
+                self.pulse.flushed();
+                (self.is_dirty, self.reply_bytes) = (false, 0);
+            }
+            if batch_bytes >= BATCH_BYTES {
+                // There may be more: let the other tasks of this thread go first.
+                context.waker().wake_by_ref();
+                return Ok(());
+            }
+            while batch_bytes < BATCH_BYTES {
+                let Some(said) = self.work.poll(context) else { break };
+                batch_bytes += match said {
+                    Said::Update(update) => self.feed(&update)?,
+                    Said::NotStarted(error) => self.feed(&ErrorReply::from(&error))?,
+                    Said::Failed(error) => self.feed(&ErrorReply::from(&error))?,
+                };
+            }
+            if !self.is_dirty {
+                return Ok(());
+            }
+            if self.work.is_idle() {
+                self.encoder.rest();
+            }
+        }
+    }
+
+    /// Gives one message to the stream's buffer and returns its size in bytes.
+    fn feed(&mut self, message: &impl Serialize) -> Result<usize, Error> {
+        let text = self.encoder.encode(message);
+        let bytes = text.len();
+        self.stream.start_send_unpin(Message::Text(text))?;
+        self.is_dirty = true;
+        Ok(bytes)
+    }
+
+    /// Says what happened; `Some` ends the socket.
+    fn handle(&mut self, event: Event) -> Option<End> {
+        match event {
+            Event::Received(message) => {
+                self.pulse.heard();
+                self.receive(message)
+            }
+            Event::Drained => Some(End::Restart),
+            Event::Beat(Beat::Ping) => {
+                self.is_dirty = true;
+                let pinged = self.stream.start_send_unpin(Message::Ping(Bytes::new()));
+                pinged.is_err().then_some(End::Gone)
+            }
+            Event::Beat(Beat::Silent) => Some(End::Silent),
+            Event::Beat(Beat::Stalled) => Some(End::Stalled),
+            Event::Gone => Some(End::Gone),
+            Event::Broken(error) => Some(self.broken(error)),
+        }
+    }
+
+    fn receive(&mut self, message: Message) -> Option<End> {
+        let command = match message {
+            Message::Text(text) => plain::decode(text.as_str()),
+            Message::Binary(_) => Err(MessageError::Binary),
+            // The stream answers both by itself.
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return None,
+            Message::Close(_) => return Some(End::Gone),
+        };
+        match command {
+            Ok(Command::Cancel) => self.work.cancel(),
+            Ok(Command::Start(_)) if self.is_stopping => self.refuse(&MessageError::Stopping),
+            Ok(Command::Start(_)) if !self.work.is_idle() => self.refuse(&MessageError::RunInProgress),
+            Ok(Command::Start(input)) => self.work = Work::start(&self.app.mesh, &self.agent, input),
+            Err(error) => self.refuse(&error),
+        }
+        None
+    }
+
+    /// Tells the client of a mistake; the socket goes on.
+    fn refuse(&mut self, error: &MessageError) {
+        // A stream that can't take it fails at the next flush, which ends the socket.
+        self.reply_bytes += self.feed(&ErrorReply::from(error)).unwrap_or_default();
+    }
+
+    /// Tells the client what broke its socket, if that was its doing.
+    fn broken(&mut self, error: Error) -> End {
+        let (told, end) = match error {
+            Error::Capacity(CapacityError::MessageTooLong { .. }) => {
+                (MessageError::TooLarge { bytes_max: MESSAGE_BYTES_MAX }, End::TooLarge)
+            }
+            Error::Utf8(_) => (MessageError::InvalidUtf8, End::InvalidUtf8),
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return End::Gone,
+            Error::Protocol(reason) => {
+                (MessageError::Protocol { reason: reason.to_string() }, End::ProtocolError)
+            }
+            _ => return End::Gone,
+        };
+        self.refuse(&told);
+        end
+    }
+}

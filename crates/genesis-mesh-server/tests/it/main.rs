@@ -1,0 +1,16 @@
+//! The server over real sockets on port 0: streams, cancels, mistakes, hostile clients, and the stop.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what it expects by panicking"
+)]
+
+mod puppet;
+mod desk;
+mod talk;
+mod refusals;
+mod frames;
+mod hostile;
+mod stop;
+mod binary;

@@ -1,0 +1,112 @@
+//! A model that does what its prompt says, and counts the answers that live.
+
+use futures_util::stream::{self, StreamExt};
+use genesis_mesh::{
+    BoxFuture, CancelHandle, FinishReason, GenerateRequest, Model, ModelError, ModelEvent, ModelInfo,
+    ModelStream, Prompt, Usage,
+};
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Prompts: `echo …` says the text letter by letter; `wait` says `started` and waits for a cancel; `flood`
+/// says 1 KiB pieces until it is cancelled; `hang` never starts; `busy` and `fail` are errors.
+#[derive(Debug, Clone)]
+pub(crate) struct Puppet {
+    info: ModelInfo,
+    live: Arc<watch::Sender<usize>>,
+}
+
+impl Puppet {
+    pub(crate) fn new() -> Self {
+        let info = ModelInfo { name: "puppet".into(), context_tokens: None, description: String::new() };
+        Self { info, live: Arc::new(watch::Sender::new(0)) }
+    }
+
+    /// Waits until `count` answers are alive: asked for, and neither finished nor dropped.
+    pub(crate) async fn live(&self, count: usize) {
+        self.live.subscribe().wait_for(|live| *live == count).await.expect("the puppet lives");
+    }
+}
+
+impl Model for Puppet {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn generate(&self, request: GenerateRequest) -> BoxFuture<'_, Result<ModelStream, ModelError>> {
+        let prompt = match request.prompt {
+            Prompt::Messages(messages) => messages.into_iter().map(|message| message.content).collect(),
+            Prompt::Text(text) => text,
+        };
+        let alive = Alive::new(Arc::clone(&self.live));
+        Box::pin(async move {
+            match prompt.split_once(' ').unwrap_or((prompt.as_str(), "")) {
+                ("hang", _) => std::future::pending().await,
+                ("busy", _) => Err(ModelError::Busy { queued: 3 }),
+                ("fail", _) => Ok(answer(alive, [Err(ModelError::Failed { message: "lost".into() })], false)),
+                ("wait", _) => Ok(answer(alive, [text("started")], true)),
+                ("flood", _) => Ok(answer(alive, std::iter::repeat_with(|| text(&"x".repeat(1024))), true)),
+                (_, said) => {
+                    let letters: Vec<_> = said.chars().map(|letter| text(&letter.to_string())).collect();
+                    Ok(answer(alive, letters.into_iter().chain([done(FinishReason::Stop)]), false))
+                }
+            }
+        })
+    }
+}
+
+fn text(text: &str) -> Result<ModelEvent, ModelError> {
+    Ok(ModelEvent::Text { text: text.into(), logprobs: Vec::new() })
+}
+
+fn done(finish_reason: FinishReason) -> Result<ModelEvent, ModelError> {
+    Ok(ModelEvent::Done { usage: Usage::new(1, 1), finish_reason })
+}
+
+/// The events; then, if it `waits`, silence until the cancel.
+fn answer<I>(alive: Alive, events: I, waits: bool) -> ModelStream
+where
+    I: IntoIterator<Item = Result<ModelEvent, ModelError>>,
+    I::IntoIter: Send + 'static,
+{
+    let token = CancellationToken::new();
+    let cancel = CancelHandle::new({
+        let token = token.clone();
+        move || token.cancel()
+    });
+    let wait = async move {
+        if waits {
+            std::future::pending().await
+        }
+    };
+    let end = stream::once(wait).filter_map(|()| async { None });
+    let events = stream::iter(events).chain(end).take_until(token.clone().cancelled_owned());
+    let cancelled = stream::once(async move { token.is_cancelled().then(|| done(FinishReason::Cancelled)) });
+    let events = events.chain(cancelled.filter_map(|event| async { event }));
+    ModelStream::new(
+        events
+            .map(move |event| {
+                let _ = &alive;
+                event
+            })
+            .boxed(),
+        cancel,
+    )
+}
+
+/// Counts itself while it lives.
+struct Alive(Arc<watch::Sender<usize>>);
+
+impl Alive {
+    fn new(live: Arc<watch::Sender<usize>>) -> Self {
+        live.send_modify(|live| *live += 1);
+        Self(live)
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.send_modify(|live| *live -= 1);
+    }
+}

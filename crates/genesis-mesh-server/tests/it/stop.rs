@@ -1,0 +1,68 @@
+//! The stop: idle sockets first, runs until the deadline, and the words for each.
+
+use crate::desk::Desk;
+use genesis_mesh_server::ServeOptions;
+use serde_json::json;
+use std::time::Duration;
+
+#[tokio::test]
+async fn idle_sockets_are_told_to_come_back_and_the_server_returns() {
+    let mut desk = Desk::open().await;
+    let mut client = desk.client("puppet").await;
+    client.ask("echo hi").await;
+    desk.stop();
+    assert_eq!(client.closed().await, 1012);
+    desk.stopped().await;
+}
+
+#[tokio::test]
+async fn a_run_finishes_after_the_stop_and_nothing_new_begins() {
+    let mut desk = Desk::open().await;
+    let mut idle = desk.client("puppet").await;
+    let mut client = desk.client("puppet").await;
+    client.send(json!({"prompt": "wait"})).await;
+    client.next().await;
+    desk.stop();
+    assert_eq!(idle.closed().await, 1012);
+    let (status, _, body) = desk.get("/health").await;
+    assert_eq!((status, body["status"].as_str()), (503, Some("stopping")));
+    let upgrade = "GET /ws/puppet HTTP/1.1\nHost: x\nConnection: Upgrade\nUpgrade: websocket\n\
+        Sec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n\n";
+    let (status, head, body) = desk.http(upgrade).await;
+    assert_eq!((status, body["error"]["code"].as_str()), (503, Some("stopping")));
+    assert!(head.contains("retry-after: 1"), "{head}");
+    client.send(json!({"prompt": "echo no"})).await;
+    assert_eq!(client.error().await, "stopping");
+    client.send(json!({"type": "cancel"})).await;
+    assert_eq!(client.next().await["finish_reason"], "cancelled");
+    assert_eq!(client.closed().await, 1012);
+    desk.stopped().await;
+}
+
+#[tokio::test]
+async fn a_run_that_outlives_the_deadline_is_cut_with_an_error() {
+    let mut options = ServeOptions::default();
+    options.drain = Duration::from_millis(50);
+    let mut desk = Desk::with(options).await;
+    let mut client = desk.client("puppet").await;
+    client.send(json!({"prompt": "wait"})).await;
+    client.next().await;
+    desk.stop();
+    assert_eq!((client.error().await.as_str(), client.closed().await), ("stopping", 1012));
+    desk.puppet.live(0).await;
+    desk.stopped().await;
+}
+
+#[tokio::test]
+async fn clients_that_do_not_read_the_farewell_do_not_hold_the_server() {
+    let mut options = ServeOptions::default();
+    options.drain = Duration::from_millis(50);
+    let mut desk = Desk::with(options).await;
+    let mut client = desk.client("puppet").await;
+    client.send(json!({"prompt": "flood"})).await;
+    desk.puppet.live(1).await;
+    desk.stop();
+    desk.puppet.live(0).await;
+    desk.stopped().await;
+    drop(client);
+}
