@@ -17,8 +17,7 @@ at_most() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
 # --- Debian's packages -------------------------------------------------------------------------
 
 is_debian() {
-  [ -r /etc/os-release ] && has apt-get &&
-    (. /etc/os-release; case " $ID ${ID_LIKE:-} " in *" debian "* | *" ubuntu "*) ;; *) exit 1 ;; esac)
+  has apt-get && grep -qsE '^ID(_LIKE)?=.*(debian|ubuntu)' /etc/os-release
 }
 
 as_root() {

@@ -3,7 +3,7 @@
 # Quiet unless something fails; every step's output is kept under target/test-logs.
 # A test that is skipped is an error when CI=true, and is counted aloud everywhere else.
 set -uo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 logs=target/test-logs
 mkdir -p "$logs"
 failed_steps=()

@@ -78,9 +78,12 @@ class Server:
         return code
 
     def kill(self):
+        """Ends it in any case, and lets go of its output."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        self._reader.join(STOP_SECONDS)
+        self.process.stdout.close()
 
 
 @contextlib.contextmanager

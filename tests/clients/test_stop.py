@@ -77,7 +77,7 @@ def test_clients_that_go_away_free_their_slots(server, goodbye):
 
 
 def test_sigterm_while_streaming_ends_the_answer_closes_with_1012_and_exits_in_order(start):
-    server = start()
+    server = start("--drain-seconds", "2")
 
     async def stream_until_closed():
         async with connect(server.ws()) as socket:

@@ -14,7 +14,11 @@ const HOMES: [(&str, &[&str], &str); 4] = [
     ("tokio::spawn", &["crates/genesis-mesh-server/src/tasks.rs"], "spawn through the owner's task set"),
     ("task::spawn", &[], "spawn through the owner's task set"),
     ("SystemTime::now", &[], "take the time as a value"),
-    ("Instant::now", &["crates/genesis-mesh-server/src/ws/socket/pulse.rs"], "take the time as a value"),
+    (
+        "Instant::now",
+        &["crates/genesis-mesh-server/src/main.rs", "crates/genesis-mesh-server/src/ws/socket/pulse.rs"],
+        "take the time as a value",
+    ),
 ];
 
 /// Files whose words are not ours.
