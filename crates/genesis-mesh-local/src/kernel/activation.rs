@@ -117,8 +117,9 @@ pub(super) unsafe fn norm_quantise<L: Lanes>(
         let row = activations.row(to);
         for block in 0..columns / 32 {
             let at = block * 32;
-            let scaled = |at: usize| L::mul(L::mul(L::load(input.add(at)), factor), L::load(weight.add(at)));
-            quantise_block::<L>(row, block, scaled(at), scaled(at + 16));
+            let low = L::mul(L::mul(L::load(input.add(at)), factor), L::load(weight.add(at)));
+            let high = L::mul(L::mul(L::load(input.add(at + 16)), factor), L::load(weight.add(at + 16)));
+            quantise_block::<L>(row, block, low, high);
         }
     }
 }

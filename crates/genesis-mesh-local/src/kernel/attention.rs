@@ -115,8 +115,10 @@ pub(super) unsafe fn attend<L: Lanes>(attend: &Attend<'_>) {
 #[inline(always)]
 unsafe fn heads<L: Lanes, const H: usize>(attend: &Attend<'_>, first: usize) {
     unsafe {
-        let scores: [*mut f32; H] =
-            std::array::from_fn(|h| attend.scores.add((first + h) * attend.score_stride));
+        let mut scores = [attend.scores; H];
+        for (h, scores) in scores.iter_mut().enumerate() {
+            *scores = attend.scores.add((first + h) * attend.score_stride);
+        }
         let largest = score::<L, H>(attend, first, scores);
         let inverse: [f32; H] = softmax::<L, H>(attend.positions, scores, largest);
         let vectors = attend.head_len / 16;
@@ -150,8 +152,10 @@ unsafe fn score<L: Lanes, const H: usize>(
     scores: [*mut f32; H],
 ) -> [f32; H] {
     unsafe {
-        let queries: [*const f32; H] =
-            std::array::from_fn(|h| attend.queries.add((first + h) * attend.head_len).cast_const());
+        let mut queries = [attend.queries.cast_const(); H];
+        for (h, query) in queries.iter_mut().enumerate() {
+            *query = attend.queries.add((first + h) * attend.head_len);
+        }
         let mut largest = [L::splat(f32::NEG_INFINITY); H];
         let full = attend.positions / PAGE_POSITIONS;
         for page in 0..attend.positions.div_ceil(PAGE_POSITIONS) {
@@ -177,7 +181,11 @@ unsafe fn score<L: Lanes, const H: usize>(
                 *largest = L::max(*largest, L::load(to));
             }
         }
-        std::array::from_fn(|h| L::reduce_max(*largest.get_unchecked(h)))
+        let mut result = [0.0; H];
+        for (result, largest) in result.iter_mut().zip(largest) {
+            *result = L::reduce_max(largest);
+        }
+        result
     }
 }
 
@@ -224,8 +232,10 @@ unsafe fn weigh<L: Lanes, const H: usize, const V: usize>(
             let values = attend.page(page).add(attend.head_len * PAGE_POSITIONS + vector * 16);
             let count = PAGE_POSITIONS.min(attend.positions - page * PAGE_POSITIONS);
             for slot in 0..count {
-                let row: [L::F; V] =
-                    std::array::from_fn(|v| L::load_half(values.add(slot * attend.head_len + v * 16)));
+                let mut row = [L::splat(0.0); V];
+                for (v, vector) in row.iter_mut().enumerate() {
+                    *vector = L::load_half(values.add(slot * attend.head_len + v * 16));
+                }
                 for (sum, scores) in sums.iter_mut().zip(scores) {
                     let weight = L::splat(scores.add(page * PAGE_POSITIONS + slot).read());
                     for (sum, value) in sum.iter_mut().zip(row) {

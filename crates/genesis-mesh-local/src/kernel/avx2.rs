@@ -4,6 +4,7 @@
 //! AVX2 lacks (`maddubs` saturates at 16 bits; the comments say why it never does here).
 //! Never: is called on a CPU without these features; `kernel.rs` checks.
 #![expect(clippy::missing_safety_doc, reason = "the trait's safety section holds for every method")]
+#![expect(clippy::indexing_slicing, reason = "pairs of registers, indexed by constants")]
 
 use super::lanes::Lanes;
 use std::arch::x86_64::*;
@@ -99,11 +100,11 @@ impl Lanes for Avx2 {
     #[inline(always)]
     unsafe fn power_of_two(a: F) -> F {
         unsafe {
-            let one = |half| {
-                let biased = _mm256_add_epi32(_mm256_cvtps_epi32(half), _mm256_set1_epi32(127));
-                _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23))
-            };
-            [one(a[0]), one(a[1])]
+            let biased = Self::add_int(Self::to_int(a), Self::splat_int(127));
+            [
+                _mm256_castsi256_ps(_mm256_slli_epi32(biased[0], 23)),
+                _mm256_castsi256_ps(_mm256_slli_epi32(biased[1], 23)),
+            ]
         }
     }
     #[inline(always)]
@@ -168,15 +169,19 @@ impl Lanes for Avx2 {
     #[inline(always)]
     unsafe fn keep_greater(best: (F, I), value: F, at: I) -> (F, I) {
         unsafe {
-            let one = |best: __m256, index: __m256i, value: __m256, at: __m256i| {
-                let greater = _mm256_cmp_ps(value, best, _CMP_GT_OQ);
-                let index = _mm256_blendv_ps(_mm256_castsi256_ps(index), _mm256_castsi256_ps(at), greater);
-                (_mm256_blendv_ps(best, value, greater), _mm256_castps_si256(index))
-            };
-            let (a, i) = one(best.0[0], best.1[0], value[0], at[0]);
-            let (b, j) = one(best.0[1], best.1[1], value[1], at[1]);
-            ([a, b], [i, j])
+            let (mut values, mut indices) = best;
+            for half in 0..2 {
+                let greater = _mm256_cmp_ps(value[half], values[half], _CMP_GT_OQ);
+                values[half] = _mm256_blendv_ps(values[half], value[half], greater);
+                let (kept, new) = (_mm256_castsi256_ps(indices[half]), _mm256_castsi256_ps(at[half]));
+                indices[half] = _mm256_castps_si256(_mm256_blendv_ps(kept, new, greater));
+            }
+            (values, indices)
         }
+    }
+    #[inline(always)]
+    unsafe fn prefetch(at: *const u8) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
     }
     #[inline(always)]
     unsafe fn load_weights(from: *const u8) -> I {
@@ -218,12 +223,13 @@ impl Lanes for Avx2 {
         unsafe {
             // |w| * (x with the sign of w): a pair is at most 2 * 128 * 127 = 32,512.
             let x = _mm256_set1_epi32(x);
-            let one = |dot: __m256i, w: __m256i| {
-                let signed = _mm256_xor_si256(w, _mm256_set1_epi8(-128));
+            let mut sums = dot;
+            for half in 0..2 {
+                let signed = _mm256_xor_si256(w[half], _mm256_set1_epi8(-128));
                 let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(signed), _mm256_sign_epi8(x, signed));
-                _mm256_add_epi32(dot, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
-            };
-            [one(dot[0], w[0]), one(dot[1], w[1])]
+                sums[half] = _mm256_add_epi32(sums[half], _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+            }
+            sums
         }
     }
     #[inline(always)]
@@ -231,11 +237,12 @@ impl Lanes for Avx2 {
         unsafe {
             // A pair is at most 2 * 31 * 127 = 7,874.
             let x = _mm256_set1_epi32(x);
-            let one = |dot: __m256i, w: __m256i| {
-                let pairs = _mm256_maddubs_epi16(w, x);
-                _mm256_add_epi32(dot, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
-            };
-            [one(dot[0], w[0]), one(dot[1], w[1])]
+            let mut sums = dot;
+            for half in 0..2 {
+                let pairs = _mm256_maddubs_epi16(w[half], x);
+                sums[half] = _mm256_add_epi32(sums[half], _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+            }
+            sums
         }
     }
     #[inline(always)]

@@ -130,6 +130,10 @@ impl Lanes for Avx512 {
         }
     }
     #[inline(always)]
+    unsafe fn prefetch(at: *const u8) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
+    #[inline(always)]
     unsafe fn load_weights(from: *const u8) -> __m512i {
         unsafe { _mm512_loadu_si512(from.cast()) }
     }

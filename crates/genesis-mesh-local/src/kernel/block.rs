@@ -2,7 +2,9 @@
 //!
 //! Owns: how the bytes of each layout become sums.
 //! Never: tiles or loops over blocks; `gemm.rs` does.
+//! No closures here: a closure does not inherit its caller's instruction set, and is then not inlined.
 //! A row's sum takes the same operations in the same order whatever `T`: its bits depend on that row alone.
+#![expect(clippy::indexing_slicing, clippy::needless_range_loop, reason = "arrays of lanes, indexed by the constants that size them")]
 
 use super::activation::{Activations, Row};
 use super::lanes::Lanes;
@@ -73,34 +75,36 @@ impl Block for Nibble {
     ) {
         unsafe {
             let (scale, min) = (L::load_half(scales), L::load_half(scales.add(GROUP_ROWS)));
-            let end = |t: usize, dot: L::D, sum: L::F| {
-                let product = L::to_float(L::nibble_end(dot));
-                let sum = L::fma(min, input.scaled_sum::<L>(t, block), sum);
-                L::fma(product, L::mul(scale, input.scale::<L>(t, block)), sum)
-            };
             if L::HAS_32_REGISTERS {
-                let lines = [0, 1, 2, 3].map(|line| L::load_weights(weights.add(line * 64)));
-                let low = lines.map(|line| L::low_nibbles(line));
-                let high = lines.map(|line| L::high_nibbles(line));
-                for (t, sum) in sums.iter_mut().enumerate() {
+                let mut lines = [L::load_weights(weights); 8];
+                for step in 0..4 {
+                    let line = L::load_weights(weights.add(step * 64));
+                    lines[step] = L::low_nibbles(line);
+                    lines[step + 4] = L::high_nibbles(line);
+                }
+                for t in 0..T {
                     let mut dot = L::dot_zero();
-                    for (step, line) in low.iter().chain(&high).enumerate() {
-                        dot = L::nibble_dot(dot, *line, input.quad(t, block, step));
+                    for step in 0..8 {
+                        dot = L::nibble_dot(dot, lines[step], input.quad(t, block, step));
                     }
-                    *sum = end(t, dot, *sum);
+                    let product = L::to_float(L::nibble_end(dot));
+                    sums[t] = L::fma(min, input.scaled_sum::<L>(t, block), sums[t]);
+                    sums[t] = L::fma(product, L::mul(scale, input.scale::<L>(t, block)), sums[t]);
                 }
             } else {
                 let mut dots = [L::dot_zero(); T];
                 for step in 0..4 {
                     let line = L::load_weights(weights.add(step * 64));
                     let (low, high) = (L::low_nibbles(line), L::high_nibbles(line));
-                    for (t, dot) in dots.iter_mut().enumerate() {
-                        *dot = L::nibble_dot(*dot, low, input.quad(t, block, step));
-                        *dot = L::nibble_dot(*dot, high, input.quad(t, block, step + 4));
+                    for t in 0..T {
+                        dots[t] = L::nibble_dot(dots[t], low, input.quad(t, block, step));
+                        dots[t] = L::nibble_dot(dots[t], high, input.quad(t, block, step + 4));
                     }
                 }
-                for (t, (sum, dot)) in sums.iter_mut().zip(dots).enumerate() {
-                    *sum = end(t, dot, *sum);
+                for t in 0..T {
+                    let product = L::to_float(L::nibble_end(dots[t]));
+                    sums[t] = L::fma(min, input.scaled_sum::<L>(t, block), sums[t]);
+                    sums[t] = L::fma(product, L::mul(scale, input.scale::<L>(t, block)), sums[t]);
                 }
             }
         }
@@ -121,32 +125,33 @@ impl Block for Byte {
     ) {
         unsafe {
             let scale = L::load_half(scales);
-            let end = |t: usize, dot: L::D, sum: L::F| {
-                let product = L::to_float(L::byte_end(dot));
-                L::fma(product, L::mul(scale, input.scale::<L>(t, block)), sum)
-            };
             if L::HAS_32_REGISTERS {
-                let lines = [0, 1, 2, 3, 4, 5, 6, 7].map(|line| L::load_weights(weights.add(line * 64)));
-                for (t, sum) in sums.iter_mut().enumerate() {
+                let mut lines = [L::load_weights(weights); 8];
+                for step in 1..8 {
+                    lines[step] = L::load_weights(weights.add(step * 64));
+                }
+                for t in 0..T {
                     let mut dot = L::byte_start(input.sum(t, block));
-                    for (step, line) in lines.iter().enumerate() {
-                        dot = L::byte_dot(dot, *line, input.quad(t, block, step));
+                    for step in 0..8 {
+                        dot = L::byte_dot(dot, lines[step], input.quad(t, block, step));
                     }
-                    *sum = end(t, dot, *sum);
+                    let product = L::to_float(L::byte_end(dot));
+                    sums[t] = L::fma(product, L::mul(scale, input.scale::<L>(t, block)), sums[t]);
                 }
             } else {
                 let mut dots = [L::dot_zero(); T];
-                for (t, dot) in dots.iter_mut().enumerate() {
-                    *dot = L::byte_start(input.sum(t, block));
+                for t in 0..T {
+                    dots[t] = L::byte_start(input.sum(t, block));
                 }
                 for step in 0..8 {
                     let line = L::load_weights(weights.add(step * 64));
-                    for (t, dot) in dots.iter_mut().enumerate() {
-                        *dot = L::byte_dot(*dot, line, input.quad(t, block, step));
+                    for t in 0..T {
+                        dots[t] = L::byte_dot(dots[t], line, input.quad(t, block, step));
                     }
                 }
-                for (t, (sum, dot)) in sums.iter_mut().zip(dots).enumerate() {
-                    *sum = end(t, dot, *sum);
+                for t in 0..T {
+                    let product = L::to_float(L::byte_end(dots[t]));
+                    sums[t] = L::fma(product, L::mul(scale, input.scale::<L>(t, block)), sums[t]);
                 }
             }
         }
@@ -169,9 +174,14 @@ impl Block for ByteSplit {
             for half in 0..2 {
                 let scale = L::load_half(scales.add(half * GROUP_ROWS));
                 for (t, sum) in sums.iter_mut().enumerate() {
-                    let quads = [0, 1, 2, 3].map(|step| input.quad(t, block, half * 4 + step));
-                    let x_sum: i32 =
-                        quads.iter().flat_map(|quad| quad.to_le_bytes()).map(|b| i32::from(b as i8)).sum();
+                    let mut quads = [0; 4];
+                    let mut x_sum = 0;
+                    for (step, quad) in quads.iter_mut().enumerate() {
+                        *quad = input.quad(t, block, half * 4 + step);
+                        for byte in quad.to_le_bytes() {
+                            x_sum += i32::from(byte as i8);
+                        }
+                    }
                     let mut dot = L::byte_start(x_sum);
                     for (step, quad) in quads.into_iter().enumerate() {
                         let line = L::load_weights(weights.add((half * 4 + step) * 64));

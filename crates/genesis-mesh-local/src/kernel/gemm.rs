@@ -28,20 +28,26 @@ pub(crate) struct Target {
     pub(crate) accumulate: bool,
 }
 
+/// With up to this many rows memory is what a product waits for.
+const PREFETCH_ROWS: usize = 16;
+/// How far ahead of its use a weight is asked for: the time from memory at the speed of the loop.
+const PREFETCH_BYTES: usize = 8192;
+
 /// The products of one group with `T` rows.
 #[inline(always)]
 unsafe fn tile<L: Lanes, B: Block, const T: usize>(matrix: &Matrix, group: usize, input: Input) -> [L::F; T] {
     unsafe {
-        let (weights, scales) = (matrix.weights(group), matrix.scales(group));
+        let start = matrix.group(group);
         let mut sums = [L::splat(0.0); T];
         for block in 0..matrix.blocks() {
-            B::multiply::<L, T>(
-                weights.add(block * B::LAYOUT.weight_bytes()),
-                scales.add(block * B::LAYOUT.scales() * GROUP_ROWS),
-                input,
-                block,
-                &mut sums,
-            );
+            let weights = start.add(B::LAYOUT.weights_at(block));
+            let scales = start.add(B::LAYOUT.scales_at(block)).cast::<u16>();
+            if T <= PREFETCH_ROWS {
+                for line in 0..=B::LAYOUT.weight_bytes() / 64 {
+                    L::prefetch(weights.wrapping_add(PREFETCH_BYTES + line * 64));
+                }
+            }
+            B::multiply::<L, T>(weights, scales, input, block, &mut sums);
         }
         sums
     }
@@ -135,10 +141,11 @@ pub(super) unsafe fn gated<L: Lanes>(
                     gemm::<L>(matrix, part, target, groups.clone());
                 }
                 for t in 0..part.count {
-                    let [gate, up] = [0, 1]
-                        .map(|which| scratch.as_ptr().cast::<f32>().add(which * GATE_ROWS * 32 + t * 32));
-                    let value = |at: usize| silu_mul::<L>(L::load(gate.add(at)), L::load(up.add(at)));
-                    quantise_block::<L>(output.row(first + t), block, value(0), value(16));
+                    let gate = scratch.as_ptr().cast::<f32>().add(t * BLOCK_COLUMNS);
+                    let up = gate.add(GATE_ROWS * BLOCK_COLUMNS);
+                    let low = silu_mul::<L>(L::load(gate), L::load(up));
+                    let high = silu_mul::<L>(L::load(gate.add(16)), L::load(up.add(16)));
+                    quantise_block::<L>(output.row(first + t), block, low, high);
                 }
             }
         }

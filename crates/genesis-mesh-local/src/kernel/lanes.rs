@@ -59,6 +59,8 @@ pub(crate) trait Lanes: Copy + 'static {
     /// Where `value > best` takes `value` and `at`, elsewhere keeps `best` and `index`.
     unsafe fn keep_greater(best: (Self::F, Self::I), value: Self::F, at: Self::I) -> (Self::F, Self::I);
 
+    /// Asks for the cache line at `at`, which may lie outside of any allocation.
+    unsafe fn prefetch(at: *const u8);
     unsafe fn load_weights(from: *const u8) -> Self::W;
     unsafe fn low_nibbles(w: Self::W) -> Self::W;
     unsafe fn high_nibbles(w: Self::W) -> Self::W;

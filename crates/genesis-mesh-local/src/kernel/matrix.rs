@@ -3,7 +3,8 @@
 //! Owns: the layouts and the place of each byte.
 //! Never: reads a file (`pack.rs` fills matrices) or multiplies (`gemm.rs`).
 //!
-//! A group holds the weights of all its blocks, then the scales of all its blocks, padded to 64 bytes.
+//! A group holds its blocks in order: the weights of one block (or two), then 64 bytes of their scales, so
+//! that a product reads memory from front to back, a whole cache line at a time.
 //! In an integer layout, row `r`'s weights `4 h ..= 4 h + 3` of a block are the four bytes `4 r ..` of line
 //! `h`; in `Nibble`, line `h` keeps step `h` in the low half of each byte and step `h + 4` in the high half.
 
@@ -52,6 +53,31 @@ impl Layout {
         }
     }
 
+    /// Blocks whose scales fill one line.
+    const fn blocks_per_line(self) -> usize {
+        if self.scales() == 1 { 2 } else { 1 }
+    }
+
+    /// Bytes from one line of scales to the next.
+    const fn stride(self) -> usize {
+        let line = if self.scales() == 0 { 0 } else { LINE_BYTES };
+        self.blocks_per_line() * self.weight_bytes() + line
+    }
+
+    /// Where the weights of block `block` start in a group.
+    #[inline(always)]
+    pub(crate) const fn weights_at(self, block: usize) -> usize {
+        let each = self.blocks_per_line();
+        block / each * self.stride() + block % each * self.weight_bytes()
+    }
+
+    /// Where the scales of block `block` start in a group: `scales()` times 16 f16.
+    #[inline(always)]
+    pub(crate) const fn scales_at(self, block: usize) -> usize {
+        let each = self.blocks_per_line();
+        block / each * self.stride() + each * self.weight_bytes() + block % each * (LINE_BYTES / 2)
+    }
+
     /// Whether products are made of integers (and activations must be quantised).
     pub(crate) const fn is_integer(self) -> bool {
         !matches!(self, Self::Half | Self::Single)
@@ -76,8 +102,7 @@ impl Matrix {
     pub(crate) fn zeros(layout: Layout, rows: usize, columns: usize) -> Self {
         debug_assert!(columns.is_multiple_of(BLOCK_COLUMNS), "{columns} columns");
         let blocks = columns / BLOCK_COLUMNS;
-        let bytes = blocks * (layout.weight_bytes() + layout.scales() * GROUP_ROWS * 2);
-        let group_bytes = bytes.next_multiple_of(LINE_BYTES);
+        let group_bytes = blocks.div_ceil(layout.blocks_per_line()) * layout.stride();
         let lines = rows.div_ceil(GROUP_ROWS) * group_bytes / LINE_BYTES;
         Self { layout, rows, columns, group_bytes, lines: vec![Line([0; LINE_BYTES]); lines] }
     }
@@ -103,42 +128,33 @@ impl Matrix {
         self.lines.len() * LINE_BYTES
     }
 
-    /// The start of group `group`: the weights of its blocks.
+    /// The start of group `group`.
     #[inline(always)]
-    pub(crate) fn weights(&self, group: usize) -> *const u8 {
+    pub(crate) fn group(&self, group: usize) -> *const u8 {
         debug_assert!(group < self.groups(), "group {group}");
         // SAFETY: within the allocation for every group of the matrix.
         unsafe { self.lines.as_ptr().cast::<u8>().add(group * self.group_bytes) }
     }
 
-    /// The scales of group `group`: for each block `scales()` times 16 f16.
-    #[inline(always)]
-    pub(crate) fn scales(&self, group: usize) -> *const u16 {
-        // SAFETY: the weights of a group are followed by its scales.
-        unsafe { self.weights(group).add(self.blocks() * self.layout.weight_bytes()).cast() }
-    }
-
-    /// The memory of one group and its scales' offset, to be filled.
-    pub(crate) fn groups_mut(&mut self) -> (impl Iterator<Item = &mut [u8]>, usize) {
-        let scale_offset = self.blocks() * self.layout.weight_bytes();
+    /// The memory of each group, to be filled.
+    pub(crate) fn groups_mut(&mut self) -> impl Iterator<Item = &mut [u8]> {
         let bytes = self.lines.len() * LINE_BYTES;
         // SAFETY: lines are plain bytes, exclusively borrowed.
         let all = unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast::<u8>(), bytes) };
-        (all.chunks_mut(self.group_bytes), scale_offset)
+        all.chunks_mut(self.group_bytes.max(1))
     }
 
     /// Writes the values of row `row` to `out`, which holds `columns` numbers: the embedding of a token.
     pub(crate) fn row(&self, row: usize, out: &mut [f32]) {
         let (group, lane) = (row / GROUP_ROWS, row % GROUP_ROWS);
-        let (weights, scales) = (self.weights(group), self.scales(group));
+        let start = self.group(group);
         for (block, out) in out.chunks_exact_mut(BLOCK_COLUMNS).enumerate() {
             // SAFETY: `block` and `lane` are within the group.
             unsafe {
-                let weights = weights.add(block * self.layout.weight_bytes());
-                let scale = |which: usize| {
-                    let at = (block * self.layout.scales() + which) * GROUP_ROWS + lane;
-                    f16::from_bits(scales.add(at).read_unaligned()).to_f32()
-                };
+                let weights = start.add(self.layout.weights_at(block));
+                let scales = start.add(self.layout.scales_at(block)).cast::<u16>();
+                let scale =
+                    |which: usize| f16::from_bits(scales.add(which * GROUP_ROWS + lane).read()).to_f32();
                 let byte =
                     |column: usize| weights.add(column / 4 * LINE_BYTES + lane * 4 + column % 4).read();
                 for (column, value) in out.iter_mut().enumerate() {

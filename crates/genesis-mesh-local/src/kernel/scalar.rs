@@ -156,6 +156,8 @@ impl Lanes for Scalar {
         )
     }
     #[inline(always)]
+    unsafe fn prefetch(_at: *const u8) {}
+    #[inline(always)]
     unsafe fn load_weights(from: *const u8) -> [u8; 64] {
         unsafe { from.cast::<[u8; 64]>().read_unaligned() }
     }

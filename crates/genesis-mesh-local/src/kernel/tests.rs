@@ -25,25 +25,29 @@ fn others() -> Vec<&'static Kernels> {
 
 fn random_matrix(layout: Layout, rows: usize, columns: usize, numbers: &mut Numbers) -> Matrix {
     let mut matrix = Matrix::zeros(layout, rows, columns);
-    let (groups, scale_offset) = matrix.groups_mut();
-    for group in groups {
-        let (weights, scales) = group.split_at_mut(scale_offset);
-        match layout {
-            Layout::Half => {
-                for cell in weights.chunks_exact_mut(2) {
-                    cell.copy_from_slice(&half::f16::from_f32(numbers.next()).to_le_bytes());
+    let blocks = matrix.blocks();
+    for group in matrix.groups_mut() {
+        for block in 0..blocks {
+            let weights = &mut group[layout.weights_at(block)..][..layout.weight_bytes()];
+            match layout {
+                Layout::Half => {
+                    for cell in weights.chunks_exact_mut(2) {
+                        cell.copy_from_slice(&half::f16::from_f32(numbers.next()).to_le_bytes());
+                    }
                 }
-            }
-            Layout::Single => {
-                for cell in weights.chunks_exact_mut(4) {
-                    cell.copy_from_slice(&numbers.next().to_le_bytes());
+                Layout::Single => {
+                    for cell in weights.chunks_exact_mut(4) {
+                        cell.copy_from_slice(&numbers.next().to_le_bytes());
+                    }
                 }
+                Layout::ByteMin => weights.fill_with(|| (numbers.bits() % 32) as u8),
+                _ => weights.fill_with(|| numbers.bits() as u8),
             }
-            Layout::ByteMin => weights.fill_with(|| (numbers.bits() % 32) as u8),
-            _ => weights.fill_with(|| numbers.bits() as u8),
-        }
-        for cell in scales.chunks_exact_mut(2) {
-            cell.copy_from_slice(&half::f16::from_f32(numbers.next() * 0.1).to_le_bytes());
+            let scales_at = layout.scales_at(block).min(group.len());
+            let scales = &mut group[scales_at..];
+            for cell in scales.chunks_exact_mut(2).take(layout.scales() * GROUP_ROWS) {
+                cell.copy_from_slice(&half::f16::from_f32(numbers.next() * 0.1).to_le_bytes());
+            }
         }
     }
     matrix
