@@ -112,5 +112,5 @@ def test_a_stopped_server_refuses_new_sockets(start):
     server = start()
     server.terminate()
     assert server.wait() == 0, server.output
-    with pytest.raises(OSError):
+    with pytest.raises(ConnectionRefusedError):
         asyncio.run(ask_once(server.ws(), prompt="Say hello."))
