@@ -5,3 +5,5 @@
 
 mod real_model;
 mod tokenizer;
+mod template;
+mod grammar;
