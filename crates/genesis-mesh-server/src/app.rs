@@ -31,17 +31,18 @@ pub(crate) async fn run(
     stop: impl Future<Output = ()> + Send,
 ) {
     let tasks = app.tasks.clone();
+    // 6 Also if the caller drops this future: nothing lives longer than it.
+    let _abort = tasks.abort_guard();
     let drain = app.options.drain;
     let stopped = async {
         stop.await;
         stop_in_order(&tasks, drain).await;
     };
     tokio::join!(accept::connections(listener, router, &tasks), stopped);
-    // 5 Whoever did not close by now is dropped.
+    // 5 Whoever does not close by now is dropped.
     if timeout(CLOSE_TIMEOUT + Duration::from_secs(1), tasks.all_closed()).await.is_err() {
         tracing::warn!(sockets = tasks.socket_count(), "dropped connections that did not close");
     }
-    tasks.abort();
 }
 
 async fn stop_in_order(tasks: &Tasks, drain: Duration) {

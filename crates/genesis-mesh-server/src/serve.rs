@@ -29,6 +29,9 @@ pub trait Serve: Sized {
     ///
     /// # Errors
     /// The mesh is wrong, or the address can't be bound.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops every connection at once; resolve `stop` for an orderly end.
     fn serve<A: ToSocketAddrs + Send>(
         self,
         addr: A,

@@ -5,7 +5,7 @@
 //! Flow: `app::run` cancels the tokens from the leaf to the root; tasks watch the ones that concern them.
 
 use std::future::Future;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 /// What a task is for, which decides who waits for it.
@@ -65,9 +65,9 @@ impl Tasks {
         &self.end
     }
 
-    /// Drops every task where it is.
-    pub(crate) fn abort(&self) {
-        self.abort.cancel();
+    /// Drops every task where it is, once the guard is dropped.
+    pub(crate) fn abort_guard(&self) -> DropGuard {
+        self.abort.clone().drop_guard()
     }
 
     /// How many sockets are open.

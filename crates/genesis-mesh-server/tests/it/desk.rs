@@ -7,7 +7,7 @@ use genesis_mesh_server::{Serve, ServeOptions};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
@@ -51,8 +51,23 @@ impl Desk {
         self.served.await.expect("the server returns");
     }
 
+    /// Drops the server where it is.
+    pub(crate) fn abort(self) {
+        self.served.abort();
+    }
+
     pub(crate) async fn client(&self, agent: &str) -> Client {
-        let stream = TcpStream::connect(self.addr).await.unwrap();
+        self.over(TcpStream::connect(self.addr).await.unwrap(), agent).await
+    }
+
+    /// A client whose kernel takes about `bytes` that it has not read.
+    pub(crate) async fn client_with_window(&self, agent: &str, bytes: u32) -> Client {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(bytes).unwrap();
+        self.over(socket.connect(self.addr).await.unwrap(), agent).await
+    }
+
+    async fn over(&self, stream: TcpStream, agent: &str) -> Client {
         let (socket, _) = client_async(format!("ws://{}/ws/{agent}", self.addr), stream).await.unwrap();
         Client { socket }
     }

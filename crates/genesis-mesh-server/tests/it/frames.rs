@@ -2,7 +2,9 @@
 
 use crate::desk::{Client, Desk};
 use serde_json::json;
+use std::time::Duration;
 use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
 
 /// A masked frame; the mask is zero, so the payload stands in it as it is.
 pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -74,7 +76,8 @@ async fn a_message_over_the_limit_gets_an_error_and_1009_even_while_it_is_still_
     }
     let mut client = desk.client("puppet").await;
     let text = "y".repeat(MIB - 100);
-    assert_eq!(client.ask(&format!("nothing {text}")).await.1["type"], "done", "the limit itself is fine");
+    assert_eq!(client.ask(&format!("{text} hi")).await.0, "hi", "the limit itself is fine");
+    drop(client);
     desk.stopped().await;
 }
 
@@ -91,20 +94,29 @@ async fn a_message_in_pieces_with_a_ping_between_is_one_message() {
 }
 
 #[tokio::test]
-async fn errors_that_a_client_does_not_read_do_not_pile_up() {
-    // A client sends mistakes without end and reads nothing; once its errors fill the bound the server stops
-    // reading, so the client's own send blocks. Then it reads all of them.
+async fn a_client_that_reads_late_gets_every_error_that_it_caused() {
     let desk = Desk::open().await;
     let mut client = desk.client("puppet").await;
-    let mistakes = frame(0x81, b"[]").repeat(1000);
-    let mut sent = 0;
-    for _ in 0..10 {
-        send_raw(&mut client, &mistakes).await;
-        sent += 1000;
-    }
-    for _ in 0..sent {
+    send_raw(&mut client, &frame(0x81, b"[]").repeat(10_000)).await;
+    for _ in 0..10_000 {
         assert_eq!(client.error().await, "invalid_input");
     }
     client.send(json!({"prompt": "echo on"})).await;
     assert_eq!(client.answer().await.0, "on");
+}
+
+#[tokio::test]
+async fn errors_that_a_client_never_reads_do_not_pile_up() {
+    // A client with a small window sends mistakes and reads nothing. Once its errors fill the bound, the server
+    // stops reading, so the kernel's buffers fill (10 MB at most) and the client can send no more.
+    const BLOCKED: Duration = Duration::from_millis(300);
+    let desk = Desk::open().await;
+    let mut client = desk.client_with_window("puppet", 4096).await;
+    let mistakes = frame(0x81, b"[]").repeat(100_000);
+    let mut sent_bytes = 0;
+    while timeout(BLOCKED, send_raw(&mut client, &mistakes)).await.is_ok() {
+        sent_bytes += mistakes.len();
+        assert!(sent_bytes < 32_000_000, "the server still takes mistakes that it must answer");
+    }
+    assert_eq!(desk.client("puppet").await.ask("echo on").await.0, "on");
 }

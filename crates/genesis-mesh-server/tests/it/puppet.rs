@@ -6,6 +6,7 @@ use genesis_mesh::{
     ModelStream, Prompt, Usage,
 };
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -15,12 +16,18 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Puppet {
     info: ModelInfo,
     live: Arc<watch::Sender<usize>>,
+    pieces: Arc<AtomicUsize>,
 }
 
 impl Puppet {
     pub(crate) fn new() -> Self {
         let info = ModelInfo { name: "puppet".into(), context_tokens: None, description: String::new() };
-        Self { info, live: Arc::new(watch::Sender::new(0)) }
+        Self { info, live: Arc::new(watch::Sender::new(0)), pieces: Arc::default() }
+    }
+
+    /// How many pieces floods have made.
+    pub(crate) fn pieces(&self) -> usize {
+        self.pieces.load(Ordering::Relaxed)
     }
 
     /// Waits until `count` answers are alive: asked for, and neither finished nor dropped.
@@ -40,13 +47,20 @@ impl Model for Puppet {
             Prompt::Text(text) => text,
         };
         let alive = Alive::new(Arc::clone(&self.live));
+        let pieces = Arc::clone(&self.pieces);
         Box::pin(async move {
             match prompt.split_once(' ').unwrap_or((prompt.as_str(), "")) {
                 ("hang", _) => std::future::pending().await,
                 ("busy", _) => Err(ModelError::Busy { queued: 3 }),
                 ("fail", _) => Ok(answer(alive, [Err(ModelError::Failed { message: "lost".into() })], false)),
                 ("wait", _) => Ok(answer(alive, [text("started")], true)),
-                ("flood", _) => Ok(answer(alive, std::iter::repeat_with(|| text(&"x".repeat(1024))), true)),
+                ("flood", _) => {
+                    let piece = move || {
+                        pieces.fetch_add(1, Ordering::Relaxed);
+                        text(&"x".repeat(1024))
+                    };
+                    Ok(answer(alive, std::iter::repeat_with(piece), true))
+                }
                 (_, said) => {
                     let letters: Vec<_> = said.chars().map(|letter| text(&letter.to_string())).collect();
                     Ok(answer(alive, letters.into_iter().chain([done(FinishReason::Stop)]), false))
@@ -77,7 +91,7 @@ where
     });
     let wait = async move {
         if waits {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     };
     let end = stream::once(wait).filter_map(|()| async { None });

@@ -1,6 +1,7 @@
 //! The stop: idle sockets first, runs until the deadline, and the words for each.
 
 use crate::desk::Desk;
+use futures_util::StreamExt;
 use genesis_mesh_server::ServeOptions;
 use serde_json::json;
 use std::time::Duration;
@@ -65,4 +66,17 @@ async fn clients_that_do_not_read_the_farewell_do_not_hold_the_server() {
     desk.puppet.live(0).await;
     desk.stopped().await;
     drop(client);
+}
+
+#[tokio::test]
+async fn dropping_the_server_drops_every_connection_and_run() {
+    let desk = Desk::open().await;
+    let mut client = desk.client("puppet").await;
+    client.send(json!({"prompt": "wait"})).await;
+    client.next().await;
+    let puppet = desk.puppet.clone();
+    desk.abort();
+    puppet.live(0).await;
+    // A farewell may still come, then the end.
+    while let Some(Ok(_)) = client.socket.next().await {}
 }

@@ -108,15 +108,17 @@ async fn a_slow_reader_slows_nobody_else_and_is_given_up() {
     let mut options = ServeOptions::default();
     options.stall = Duration::from_millis(100);
     let desk = Desk::with(options).await;
-    let mut slow = desk.client("puppet").await;
+    let mut slow = desk.client_with_window("puppet", 4096).await;
     slow.send(json!({"prompt": "flood"})).await;
     desk.puppet.live(1).await;
     let mut quick = desk.client("puppet").await;
     for _ in 0..20 {
         assert_eq!(quick.ask("echo quick").await.0, "quick");
     }
-    // The slow one has read nothing; its run is stopped without anybody asking.
+    // The slow one has read nothing; its run is stopped without anybody asking, and was not asked for more than
+    // the kernel's buffers and two batches hold.
     desk.puppet.live(0).await;
+    assert!(desk.puppet.pieces() < 1000, "{} pieces of 1 KiB were made for nobody", desk.puppet.pieces());
 }
 
 #[tokio::test]

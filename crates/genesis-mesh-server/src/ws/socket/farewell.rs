@@ -13,6 +13,9 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
+/// How much of what nobody will read is taken at once, in bytes.
+const DISCARD_BYTES: usize = 16 * 1024;
+
 /// Why a socket ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
@@ -33,6 +36,11 @@ pub(super) enum End {
 }
 
 impl End {
+    /// Whether the client sent what can't be read, and more of it may be on the way.
+    fn is_mistake(self) -> bool {
+        matches!(self, Self::TooLarge | Self::InvalidUtf8 | Self::ProtocolError)
+    }
+
     fn frame(self) -> Option<CloseFrame> {
         let (code, reason) = match self {
             Self::Gone => return None,
@@ -54,9 +62,13 @@ pub(super) async fn close(mut stream: WebSocketStream<TcpStream>, end: End) {
         if let Some(frame) = end.frame() {
             stream.close(Some(frame)).await.ok()?;
         }
+        if end.is_mistake() {
+            // The stream is not readable as frames any more.
+            return linger(stream.get_mut()).await.ok();
+        }
         // Reading also sends the answer to the client's own close.
         while let Some(Ok(_)) = stream.next().await {}
-        linger(stream.get_mut()).await.ok()
+        Some(())
     };
     if timeout(CLOSE_TIMEOUT, farewell).await.is_err() {
         tracing::debug!(?end, "a client did not close in time");
@@ -67,7 +79,8 @@ pub(super) async fn close(mut stream: WebSocketStream<TcpStream>, end: End) {
 /// destroy the close frame before the client has read it.
 async fn linger(stream: &mut TcpStream) -> std::io::Result<()> {
     stream.shutdown().await?;
-    let mut discarded = [0; 1024];
+    // On the heap: an array would stand in the future of every socket, for its whole life.
+    let mut discarded = vec![0; DISCARD_BYTES];
     while stream.read(&mut discarded).await? > 0 {}
     Ok(())
 }
