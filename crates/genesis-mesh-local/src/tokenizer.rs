@@ -7,10 +7,10 @@
 
 mod error;
 mod vocabulary;
+mod special;
 mod pre;
 mod bpe;
 mod spm;
-mod special;
 #[cfg(test)]
 pub(crate) mod tests;
 

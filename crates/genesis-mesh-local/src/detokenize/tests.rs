@@ -1,3 +1,5 @@
+//! Characters come out whole, and any split of the bytes gives the same text.
+
 use super::Detokenizer;
 use proptest::prelude::*;
 

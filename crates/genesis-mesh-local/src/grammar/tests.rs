@@ -1,3 +1,5 @@
+//! Random walks under a grammar end in answers that have its form; hostile grammars end soon.
+
 use super::{GrammarError, GrammarFactory, GrammarState};
 use crate::tokenizer::Tokenizer;
 use crate::tokenizer::tests::byte_level_tokenizer;

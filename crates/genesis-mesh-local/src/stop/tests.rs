@@ -1,3 +1,5 @@
+//! Any split of a text gives what a search of the whole text gives.
+
 use super::{Released, StopMatcher};
 use proptest::prelude::*;
 

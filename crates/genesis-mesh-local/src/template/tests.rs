@@ -1,3 +1,5 @@
+//! What templates of real models need, and that no message breaks out of its place.
+
 use super::{ChatTemplate, TemplateError};
 use crate::gguf::{Metadata, Value};
 use crate::tokenizer::Tokenizer;

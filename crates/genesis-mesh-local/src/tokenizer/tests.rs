@@ -1,3 +1,5 @@
+//! Both algorithms on small vocabularies, and malformed metadata; the real model is tested in `tests/it`.
+
 use super::{Tokenizer, TokenizerError};
 use crate::gguf::{Array, Metadata, Value};
 use proptest::prelude::*;
