@@ -60,10 +60,11 @@ impl Desk {
         self.over(TcpStream::connect(self.addr).await.unwrap(), agent).await
     }
 
-    /// A client whose kernel takes about `bytes` that it has not read.
+    /// A client whose kernel takes about `bytes` that it has not read, and holds 64 KiB that it has sent.
     pub(crate) async fn client_with_window(&self, agent: &str, bytes: u32) -> Client {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(bytes).unwrap();
+        socket.set_send_buffer_size(64 * 1024).unwrap();
         self.over(socket.connect(self.addr).await.unwrap(), agent).await
     }
 
