@@ -13,6 +13,7 @@ mod step;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use crate::config::ModelConfig;
 use crate::kernel::{Activations, GROUP_ROWS, Kernels, PAGE_POSITIONS, Shared};
 use crate::kv::PageCache;
 use crate::team::Team;
@@ -96,9 +97,13 @@ impl Forward {
             scores: (0..team.size()).map(|_| Shared::zeros(group * score_stride(limits.positions))).collect(),
             logits: Shared::zeros(limits.outputs * weights.head().groups() * GROUP_ROWS),
         };
-        let page_len = config.layer_count * config.kv_head_count * 2 * config.head_len * PAGE_POSITIONS;
-        let cache = PageCache::new(limits.pages, page_len);
+        let cache = PageCache::new(limits.pages, Self::page_len(config));
         Self { kernels, team, cache, buffers, limits, weights }
+    }
+
+    /// Numbers in a page: keys and values of 16 positions, for all layers and heads.
+    pub(crate) fn page_len(config: &ModelConfig) -> usize {
+        config.layer_count * config.kv_head_count * 2 * config.head_len * PAGE_POSITIONS
     }
 
     pub(crate) fn cache(&mut self) -> &mut PageCache {

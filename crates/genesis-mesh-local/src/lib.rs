@@ -22,3 +22,14 @@ mod team;
 mod kv;
 mod weights;
 mod forward;
+mod pace;
+mod sequence;
+mod scheduler;
+mod engine;
+mod stream;
+mod model;
+
+pub use config::{ConfigError, ModelConfig};
+pub use engine::EngineLoad;
+pub use model::{LoadError, LocalModel, LocalOptions};
+pub use weights::WeightsError;

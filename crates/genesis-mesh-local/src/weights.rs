@@ -63,8 +63,8 @@ pub enum WeightsError {
 }
 
 impl Weights {
-    /// Packs the weights of `file` on `threads` threads, with rotations for `positions` positions.
-    pub(crate) fn load(file: &Gguf, positions: usize, threads: usize) -> Result<Self, WeightsError> {
+    /// Packs the weights of `file` on `threads` threads, without rotations.
+    pub(crate) fn load(file: &Gguf, threads: usize) -> Result<Self, WeightsError> {
         let config = ModelConfig::from_metadata(file.metadata())?;
         let source = Source { file, config: &config };
         let vocab_len = match file.tensor("token_embd.weight")?.dims {
@@ -88,8 +88,14 @@ impl Weights {
         let head = if has_head { tables.pop() } else { None };
         let embedding = tables.pop().unwrap_or_else(|| Matrix::zeros(Layout::Single, 0, 0));
         let output_norm = source.vector("output_norm.weight")?;
-        let rotations = rotations(&config, source.rotary_factors()?.as_deref(), positions);
-        Ok(Self { layers, output_norm, embedding, head, rotations, config })
+        Ok(Self { layers, output_norm, embedding, head, rotations: Vec::new(), config })
+    }
+
+    /// Prepares the rotations of `positions` positions.
+    pub(crate) fn rotate_up_to(&mut self, file: &Gguf, positions: usize) -> Result<(), WeightsError> {
+        let factors = Source { file, config: &self.config }.rotary_factors()?;
+        self.rotations = rotations(&self.config, factors.as_deref(), positions);
+        Ok(())
     }
 
     /// The matrix that turns the last layer's output into logits.

@@ -1,0 +1,340 @@
+//! `LocalModel`: a GGUF file as a model of the mesh.
+//!
+//! Owns: loading, the options and their defaults, and the way from a request to a sequence.
+//! Never: computes in the caller's task, but for short prompts' tokens.
+//! Flow: `generate` renders and tokenizes, compiles the grammar, queues a sequence, gives its stream.
+
+use crate::engine::{Engine, EngineLoad, SubmitError};
+use crate::forward::{Forward, ForwardLimits};
+use crate::gguf::{Gguf, GgufError};
+use crate::grammar::{GrammarFactory, GrammarState};
+use crate::kernel::{Kernels, PAGE_POSITIONS};
+use crate::sample::Sampler;
+use crate::scheduler::{PROMPT_TOKENS_MAX, Scheduler};
+use crate::sequence::Sequence;
+use crate::stop::StopMatcher;
+use crate::stream::{AnswerStream, State};
+use crate::team::Team;
+use crate::template::{ChatTemplate, TemplateError};
+use crate::tokenizer::{Tokenizer, TokenizerError};
+use crate::weights::{Weights, WeightsError};
+use genesis_mesh_core::{
+    BoxFuture, CancelHandle, GenerateRequest, Model, ModelError, ModelInfo, ModelStream, Prompt, ToolChoice,
+};
+use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::{fmt, io, thread};
+use tokio::sync::mpsc;
+
+/// Texts up to this many bytes are tokenized in the caller's task: about 200 µs.
+const INLINE_TEXT_BYTES: usize = 4096;
+
+/// How a model is run. The default suits a machine that does little else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalOptions {
+    /// Threads that compute; `None` takes one for each core.
+    pub threads: Option<usize>,
+    /// Memory for keys and values, in bytes: a bound, taken as it is used.
+    pub kv_bytes_max: usize,
+    /// Answers that are computed at the same time, 1 or more.
+    pub slots: usize,
+    /// Requests that may wait for a slot; more are refused as busy.
+    pub queue_max: usize,
+    /// Bounds the context below what the model and the memory for keys and values allow.
+    pub context_tokens_max: Option<usize>,
+    /// An instruction set by name (`avx512-vnni`, `avx2`, `scalar`); `None` takes the fastest.
+    pub kernel: Option<String>,
+}
+
+impl Default for LocalOptions {
+    /// All cores, 512 MiB of keys and values (23,000 tokens of SmolLM2-135M), 32 slots, 256 in the queue.
+    fn default() -> Self {
+        Self {
+            threads: None,
+            kv_bytes_max: 512 << 20,
+            slots: 32,
+            queue_max: 256,
+            context_tokens_max: None,
+            kernel: None,
+        }
+    }
+}
+
+/// Why a model can't be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file can't be read, or is no model that the engine knows.
+    #[error(transparent)]
+    Gguf(#[from] GgufError),
+    /// A tensor or the model's shape doesn't fit.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The vocabulary is broken or of an unknown kind.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// The chat template is broken.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// The vocabulary and the embedding differ in size.
+    #[error("the vocabulary has {vocabulary} tokens, and token_embd.weight {embedding} rows")]
+    Vocabulary {
+        /// Tokens of the tokenizer.
+        vocabulary: usize,
+        /// Rows of the embedding.
+        embedding: usize,
+    },
+    /// The memory for keys and values doesn't hold one page for each slot.
+    #[error("{given} bytes for keys and values are too few; this model with these slots needs {needed}")]
+    KvMemory {
+        /// Bytes in the options.
+        given: usize,
+        /// The least that works.
+        needed: usize,
+    },
+    /// The instruction set is unknown, or this machine doesn't have it.
+    #[error("the kernel `{name}` is not available here; these are: {available}")]
+    Kernel {
+        /// What the options name.
+        name: String,
+        /// Names that work on this machine.
+        available: String,
+    },
+    /// The operating system refuses a thread.
+    #[error("a thread can't be started")]
+    Thread(#[source] io::Error),
+}
+
+impl LoadError {
+    /// A stable name for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Gguf(error) => error.code(),
+            Self::Weights(_) => "local.weights",
+            Self::Tokenizer(_) => "local.tokenizer",
+            Self::Template(_) => "local.template",
+            Self::Vocabulary { .. } => "local.vocabulary",
+            Self::KvMemory { .. } => "local.kv_memory",
+            Self::Kernel { .. } => "local.kernel",
+            Self::Thread(_) => "local.thread",
+        }
+    }
+}
+
+/// A language model of the llama family, computed on this machine's CPU.
+///
+/// Cheap to share in an `Arc`; its threads end when it and its last stream are dropped.
+pub struct LocalModel {
+    info: ModelInfo,
+    engine: Engine,
+    text: Arc<TextSide>,
+    context_tokens: usize,
+}
+
+/// What turns requests into tokens.
+struct TextSide {
+    tokenizer: Arc<Tokenizer>,
+    template: ChatTemplate,
+    grammars: GrammarFactory,
+    end_tokens: Arc<[u32]>,
+}
+
+impl LocalModel {
+    /// Loads the GGUF file at `path`: blocks for a few hundred milliseconds for each GB and core.
+    ///
+    /// # Errors
+    /// Names the field, the tensor or the option at fault.
+    pub fn load(path: &Path, options: &LocalOptions) -> Result<Self, LoadError> {
+        let file = Gguf::open(path)?;
+        let threads = options.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from)).max(1);
+        let kernels = kernels(options.kernel.as_deref())?;
+        let (tokenizer, weights) = thread::scope(|scope| {
+            let tokenizer = scope.spawn(|| Tokenizer::from_metadata(file.metadata()));
+            let weights = Weights::load(&file, threads);
+            (tokenizer.join(), weights)
+        });
+        let mut weights = weights?;
+        let tokenizer = tokenizer.map_err(|_| LoadError::Thread(io::Error::other("the tokenizer's thread panicked")))?;
+        let tokenizer = Arc::new(tokenizer?);
+        let template = ChatTemplate::new(file.metadata(), &tokenizer)?;
+        if tokenizer.vocab_len() != weights.embedding.rows() {
+            let (vocabulary, embedding) = (tokenizer.vocab_len(), weights.embedding.rows());
+            return Err(LoadError::Vocabulary { vocabulary, embedding });
+        }
+        let limits = limits(&weights, options)?;
+        weights.rotate_up_to(&file, limits.positions)?;
+        drop(file);
+        let info = ModelInfo {
+            name: weights.config.name.clone(),
+            context_tokens: u32::try_from(limits.positions).ok(),
+            description: format!(
+                "llama, {} layers, {} MB of weights, {} on {threads} threads",
+                weights.config.layer_count,
+                weights.bytes() / 1_000_000,
+                kernels.name,
+            ),
+        };
+        let team = Team::new(threads).map_err(LoadError::Thread)?;
+        let forward = Forward::new(Arc::new(weights), kernels, team, limits);
+        let scheduler = Scheduler::new(forward, options.slots.max(1));
+        let engine = Engine::start(scheduler, options.queue_max).map_err(LoadError::Thread)?;
+        let text = TextSide {
+            grammars: GrammarFactory::new(Arc::clone(&tokenizer)),
+            end_tokens: tokenizer.end_tokens().into(),
+            template,
+            tokenizer,
+        };
+        Ok(Self { info, engine, text: Arc::new(text), context_tokens: limits.positions })
+    }
+
+    /// What the engine does at the moment.
+    #[must_use]
+    pub fn engine_load(&self) -> EngineLoad {
+        self.engine.load()
+    }
+
+    fn submit(&self, request: &GenerateRequest, prepared: Prepared) -> Result<ModelStream, ModelError> {
+        let Prepared { tokens, grammar } = prepared;
+        let room = self.context_tokens.saturating_sub(tokens.len());
+        if tokens.is_empty() {
+            return Err(invalid("prompt", "the prompt is empty; it needs at least one token"));
+        }
+        if room == 0 {
+            let (prompt_tokens, context_tokens) = (tokens.len() as u64, self.context_tokens as u64);
+            return Err(ModelError::ContextExceeded { prompt_tokens, context_tokens });
+        }
+        let answer_max = request.max_tokens.map_or(room, |max| room.min(max.max(1) as usize));
+        let seed = request.sampling.seed.unwrap_or_else(|| RandomState::new().hash_one(0u8));
+        let cancel = Arc::new(AtomicBool::new(false));
+        // Room for every token and the end: the engine never waits for a reader.
+        let (reply, replies) = mpsc::channel(answer_max + 1);
+        let prompt_len = tokens.len();
+        let sequence = Sequence {
+            prompt_len,
+            len_max: prompt_len + answer_max,
+            tokens,
+            end_tokens: Arc::clone(&self.text.end_tokens),
+            sampler: Sampler::new(&request.sampling, seed),
+            grammar,
+            logprobs: request.logprobs.map(usize::from),
+            cancel: Arc::clone(&cancel),
+            reply,
+            pages: Default::default(),
+            computed: 0,
+            started: false,
+        };
+        self.engine.submit(sequence).map_err(|error| match error {
+            SubmitError::Busy(queued) => ModelError::Busy { queued },
+            SubmitError::Stopped => ModelError::Failed { message: "the engine stopped".to_owned() },
+        })?;
+        let stream = AnswerStream {
+            tokenizer: Arc::clone(&self.text.tokenizer),
+            replies,
+            cancel: Arc::clone(&cancel),
+            stop: StopMatcher::new(request.stop.clone()),
+            detokenizer: Default::default(),
+            logprobs: Vec::new(),
+            prompt_tokens: prompt_len as u64,
+            answer_tokens: 0,
+            state: State::Open,
+        };
+        Ok(ModelStream::new(stream, CancelHandle::new(move || cancel.store(true, Ordering::Relaxed))))
+    }
+}
+
+impl fmt::Debug for LocalModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalModel").field("info", &self.info).field("load", &self.engine_load()).finish()
+    }
+}
+
+impl Model for LocalModel {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn generate(&self, request: GenerateRequest) -> BoxFuture<'_, Result<ModelStream, ModelError>> {
+        Box::pin(async move {
+            let is_short = request.grammar.is_none() && prompt_bytes(&request.prompt) <= INLINE_TEXT_BYTES;
+            if is_short {
+                let prepared = self.text.prepare(&request)?;
+                return self.submit(&request, prepared);
+            }
+            let text = Arc::clone(&self.text);
+            let work = tokio::task::spawn_blocking(move || (text.prepare(&request), request));
+            let (prepared, request) = work.await.map_err(|error| ModelError::Failed { message: error.to_string() })?;
+            self.submit(&request, prepared?)
+        })
+    }
+}
+
+struct Prepared {
+    tokens: Vec<u32>,
+    grammar: Option<GrammarState>,
+}
+
+impl TextSide {
+    /// Tokens and grammar of a request: milliseconds for long texts and for grammars.
+    fn prepare(&self, request: &GenerateRequest) -> Result<Prepared, ModelError> {
+        let tools = match request.tool_choice {
+            ToolChoice::Auto => request.tools.as_slice(),
+            ToolChoice::None => &[],
+            ToolChoice::Required | ToolChoice::Named(_) => {
+                return Err(invalid("tool_choice", "this model can't be forced to call a tool; use `auto` or `none`"));
+            }
+        };
+        let tokens = match &request.prompt {
+            Prompt::Text(text) => {
+                let tokens = self.tokenizer.encode(text, true);
+                let tokens = tokens.map_err(|error| ModelError::Failed { message: error.to_string() })?;
+                self.tokenizer.bos().filter(|bos| tokens.first() != Some(bos)).into_iter().chain(tokens).collect()
+            }
+            Prompt::Messages(messages) => self
+                .template
+                .tokens(&self.tokenizer, messages, tools)
+                .map_err(|error| invalid("messages", &error.to_string()))?,
+        };
+        let grammar = request.grammar.as_ref().map(|grammar| self.grammars.compile(grammar)).transpose();
+        let grammar = grammar.map_err(|error| invalid("response_format", &error.to_string()))?;
+        Ok(Prepared { tokens, grammar })
+    }
+}
+
+fn invalid(param: &str, message: &str) -> ModelError {
+    ModelError::InvalidRequest { param: Some(param.to_owned()), message: message.to_owned() }
+}
+
+fn prompt_bytes(prompt: &Prompt) -> usize {
+    match prompt {
+        Prompt::Text(text) => text.len(),
+        Prompt::Messages(messages) => messages.iter().map(|message| message.content.len()).sum(),
+    }
+}
+
+fn kernels(name: Option<&str>) -> Result<&'static Kernels, LoadError> {
+    let available = Kernels::available();
+    let found = match name {
+        Some(name) => available.iter().find(|kernels| kernels.name == name),
+        None => available.first(),
+    };
+    found.copied().ok_or_else(|| LoadError::Kernel {
+        name: name.unwrap_or_default().to_owned(),
+        available: available.iter().map(|kernels| kernels.name).collect::<Vec<_>>().join(", "),
+    })
+}
+
+/// The sizes of everything, from the model and the options.
+fn limits(weights: &Weights, options: &LocalOptions) -> Result<ForwardLimits, LoadError> {
+    let config = &weights.config;
+    let page_bytes = Forward::page_len(config) * size_of::<u16>();
+    let (pages, slots) = (options.kv_bytes_max / page_bytes.max(1), options.slots.max(1));
+    if pages < slots {
+        return Err(LoadError::KvMemory { given: options.kv_bytes_max, needed: page_bytes * slots });
+    }
+    let context = config.context_tokens.min(pages * PAGE_POSITIONS);
+    let positions = options.context_tokens_max.map_or(context, |max| context.min(max.max(1)));
+    Ok(ForwardLimits { rows: PROMPT_TOKENS_MAX + slots, outputs: slots, positions, pages })
+}
