@@ -4,6 +4,8 @@
 //! Never: reaches the network; the model is the file that `GENESIS_MESH_TEST_MODEL` names.
 
 mod real_model;
+mod model;
+mod answers;
 mod tokenizer;
 mod template;
 mod grammar;
