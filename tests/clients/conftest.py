@@ -23,7 +23,7 @@ PR_SET_PDEATHSIG = 1
 class Server:
     """A running `genesis-mesh` and what it printed."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, environment=None):
         # On Linux the kernel ends the server with its parent, however the tests end.
         die_with_parent = None
         if sys.platform == "linux":
@@ -37,6 +37,7 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            env={**os.environ, **(environment or {})},
             preexec_fn=die_with_parent,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -87,9 +88,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(*arguments):
+def running(*arguments, environment=None):
     """A server for one block: it must be alive at the end, and stop in order when told to."""
-    server = Server(*arguments)
+    server = Server(*arguments, environment=environment)
     try:
         server.wait_until_ready()
         yield server
