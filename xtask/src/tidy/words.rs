@@ -16,7 +16,12 @@ const HOMES: [(&str, &[&str], &str); 4] = [
     ("SystemTime::now", &[], "take the time as a value"),
     (
         "Instant::now",
-        &["crates/genesis-mesh-server/src/main.rs", "crates/genesis-mesh-server/src/ws/socket/pulse.rs"],
+        &[
+            "crates/genesis-mesh-local/src/measure.rs",
+            "crates/genesis-mesh-local/src/scheduler.rs",
+            "crates/genesis-mesh-server/src/main.rs",
+            "crates/genesis-mesh-server/src/ws/socket/pulse.rs",
+        ],
         "take the time as a value",
     ),
 ];
