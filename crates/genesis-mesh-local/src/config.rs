@@ -7,29 +7,29 @@ use crate::gguf::{GgufError, Metadata};
 
 /// The shape of a model of the llama architecture. All counts are above zero and fit each other.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ModelConfig {
+pub(crate) struct ModelConfig {
     /// The model's name in its file, or `llama`.
-    pub name: String,
+    pub(crate) name: String,
     /// Decoder layers.
-    pub layer_count: usize,
+    pub(crate) layer_count: usize,
     /// Numbers in a token's embedding; a multiple of 32.
-    pub embedding_len: usize,
+    pub(crate) embedding_len: usize,
     /// Numbers between the two halves of the feed-forward part; a multiple of 32.
-    pub feed_forward_len: usize,
+    pub(crate) feed_forward_len: usize,
     /// Query heads.
-    pub head_count: usize,
+    pub(crate) head_count: usize,
     /// Key and value heads; divides `head_count`.
-    pub kv_head_count: usize,
+    pub(crate) kv_head_count: usize,
     /// Numbers in a head; a multiple of 32.
-    pub head_len: usize,
+    pub(crate) head_len: usize,
     /// Tokens of prompt and answer that the model was trained for.
-    pub context_tokens: usize,
+    pub(crate) context_tokens: usize,
     /// The base of the rotary frequencies.
-    pub rope_base: f64,
+    pub(crate) rope_base: f64,
     /// Divides positions (linear scaling); 1 for none.
-    pub rope_scale: f64,
+    pub(crate) rope_scale: f64,
     /// Added to the mean square in a norm.
-    pub norm_epsilon: f32,
+    pub(crate) norm_epsilon: f32,
 }
 
 /// Why a file's shape can't be computed.
@@ -65,7 +65,7 @@ impl ModelConfig {
     ///
     /// # Errors
     /// Names the key that is missing, of the wrong type, or out of range.
-    pub fn from_metadata(metadata: &Metadata) -> Result<Self, ConfigError> {
+    pub(crate) fn from_metadata(metadata: &Metadata) -> Result<Self, ConfigError> {
         let architecture = metadata.string("general.architecture")?;
         if architecture != "llama" {
             return Err(ConfigError::Architecture { found: architecture.to_owned() });
@@ -94,11 +94,18 @@ impl ModelConfig {
             Some(_) => count(metadata, "llama.attention.key_length", 32)?,
             None => self.embedding_len / self.head_count,
         };
-        let rotated = metadata.find_u32("llama.rope.dimension_count")?.map_or(head_len, |count| count as usize);
+        let rotated =
+            metadata.find_u32("llama.rope.dimension_count")?.map_or(head_len, |count| count as usize);
         let experts = metadata.find_u32("llama.expert_count")?.unwrap_or(0);
-        let value_len = metadata.find_u32("llama.attention.value_length")?.map_or(head_len, |len| len as usize);
+        let value_len =
+            metadata.find_u32("llama.attention.value_length")?.map_or(head_len, |len| len as usize);
         let rules = [
-            (head_len.is_multiple_of(32) && head_len > 0, "llama.attention.key_length", head_len, "a multiple of 32"),
+            (
+                head_len.is_multiple_of(32) && head_len > 0,
+                "llama.attention.key_length",
+                head_len,
+                "a multiple of 32",
+            ),
             (rotated == head_len, "llama.rope.dimension_count", rotated, "the length of a head"),
             (value_len == head_len, "llama.attention.value_length", value_len, "the length of a key"),
             (
@@ -107,7 +114,12 @@ impl ModelConfig {
                 self.kv_head_count,
                 "a divisor of llama.attention.head_count",
             ),
-            (experts == 0, "llama.expert_count", experts as usize, "0 (mixtures of experts are not computed)"),
+            (
+                experts == 0,
+                "llama.expert_count",
+                experts as usize,
+                "0 (mixtures of experts are not computed)",
+            ),
         ];
         for (holds, key, found, expected) in rules {
             if !holds {
@@ -135,7 +147,7 @@ impl ModelConfig {
     }
 }
 
-fn value(key: &str, found: impl ToString, expected: &str) -> ConfigError {
+fn value(key: &str, found: impl std::fmt::Display, expected: &str) -> ConfigError {
     ConfigError::Value { key: key.to_owned(), found: found.to_string(), expected: expected.to_owned() }
 }
 
@@ -143,7 +155,11 @@ fn value(key: &str, found: impl ToString, expected: &str) -> ConfigError {
 fn count(metadata: &Metadata, key: &str, unit: usize) -> Result<usize, ConfigError> {
     let found = metadata.u32(key)? as usize;
     if found == 0 || found > COUNT_MAX || !found.is_multiple_of(unit) {
-        let expected = if unit == 1 { "above 0 and at most 1048576".to_owned() } else { format!("a multiple of {unit}") };
+        let expected = if unit == 1 {
+            "above 0 and at most 1048576".to_owned()
+        } else {
+            format!("a multiple of {unit}")
+        };
         return Err(value(key, found, &expected));
     }
     Ok(found)

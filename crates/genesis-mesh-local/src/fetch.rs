@@ -232,5 +232,6 @@ fn remove_leftovers(models: &Path) {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

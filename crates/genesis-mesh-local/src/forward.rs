@@ -18,9 +18,9 @@ use crate::kernel::{Activations, GROUP_ROWS, Kernels, PAGE_POSITIONS, Shared};
 use crate::kv::PageCache;
 use crate::team::Team;
 use crate::weights::Weights;
-use step::Step;
 use std::slice;
 use std::sync::Arc;
+use step::Step;
 
 /// One token of one sequence, to be computed.
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +82,12 @@ struct Buffers {
 }
 
 impl Forward {
-    pub(crate) fn new(weights: Arc<Weights>, kernels: &'static Kernels, team: Team, limits: ForwardLimits) -> Self {
+    pub(crate) fn new(
+        weights: Arc<Weights>,
+        kernels: &'static Kernels,
+        team: Team,
+        limits: ForwardLimits,
+    ) -> Self {
         let config = &weights.config;
         let floats = weights.has_floats();
         let activations = |rows: usize, columns: usize| Activations::zeros(rows, columns, floats);
@@ -126,7 +131,8 @@ impl Forward {
     /// scheduler: they are cut off or replaced, never read out of bounds.
     pub(crate) fn step(&mut self, batch: &Batch<'_>, width: usize) {
         debug_assert!(batch.rows.len() <= self.limits.rows, "{} rows", batch.rows.len());
-        let rows: Vec<Row> = batch.rows.iter().take(self.limits.rows).map(|row| self.checked(batch, *row)).collect();
+        let rows: Vec<Row> =
+            batch.rows.iter().take(self.limits.rows).map(|row| self.checked(batch, *row)).collect();
         let outputs: Vec<usize> = (0..rows.len())
             .filter(|&row| rows.get(row).is_some_and(|row| row.output))
             .take(self.limits.outputs)
@@ -147,7 +153,12 @@ impl Forward {
     }
 
     /// Calls `pick` for the logits of the first `count` outputs of the last step, on `width` threads.
-    pub(crate) fn each_output(&mut self, count: usize, width: usize, pick: &(dyn Fn(usize, &mut [f32]) + Sync)) {
+    pub(crate) fn each_output(
+        &mut self,
+        count: usize,
+        width: usize,
+        pick: &(dyn Fn(usize, &mut [f32]) + Sync),
+    ) {
         let (stride, vocab_len) = (self.weights.head().groups() * GROUP_ROWS, self.vocab_len());
         let logits = &self.buffers.logits;
         self.team.run(width.min(count), &|member| {

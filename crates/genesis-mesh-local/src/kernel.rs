@@ -117,9 +117,4 @@ impl Kernels {
         tables.push(&SCALAR);
         tables
     }
-
-    /// The table called `name`, if this machine can run it.
-    pub(crate) fn named(name: &str) -> Option<&'static Self> {
-        Self::available().into_iter().find(|table| table.name == name)
-    }
 }

@@ -77,10 +77,6 @@ impl PageCache {
     pub(crate) fn page_len(&self) -> usize {
         self.page_len
     }
-    /// Pages in all.
-    pub(crate) fn page_count(&self) -> usize {
-        self.states.len()
-    }
     /// Pages that a sequence uses now.
     pub(crate) fn pages_in_use(&self) -> usize {
         self.states.len() - self.free.len() - self.idle.len()

@@ -28,8 +28,9 @@ mod scheduler;
 mod engine;
 mod stream;
 mod model;
+pub mod measure;
 
-pub use config::{ConfigError, ModelConfig};
+pub use config::ConfigError;
 pub use engine::EngineLoad;
 pub use model::{LoadError, LocalModel, LocalOptions};
 pub use weights::WeightsError;

@@ -148,38 +148,7 @@ impl LocalModel {
     /// # Errors
     /// Names the field, the tensor or the option at fault.
     pub fn load(path: &Path, options: &LocalOptions) -> Result<Self, LoadError> {
-        let file = Gguf::open(path)?;
-        let threads = options.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from)).max(1);
-        let kernels = kernels(options.kernel.as_deref())?;
-        let (tokenizer, weights) = thread::scope(|scope| {
-            let tokenizer = scope.spawn(|| Tokenizer::from_metadata(file.metadata()));
-            let weights = Weights::load(&file, threads);
-            (tokenizer.join(), weights)
-        });
-        let mut weights = weights?;
-        let tokenizer = tokenizer.map_err(|_| LoadError::Thread(io::Error::other("the tokenizer's thread panicked")))?;
-        let tokenizer = Arc::new(tokenizer?);
-        let template = ChatTemplate::new(file.metadata(), &tokenizer)?;
-        if tokenizer.vocab_len() != weights.embedding.rows() {
-            let (vocabulary, embedding) = (tokenizer.vocab_len(), weights.embedding.rows());
-            return Err(LoadError::Vocabulary { vocabulary, embedding });
-        }
-        let limits = limits(&weights, options)?;
-        weights.rotate_up_to(&file, limits.positions)?;
-        drop(file);
-        let info = ModelInfo {
-            name: weights.config.name.clone(),
-            context_tokens: u32::try_from(limits.positions).ok(),
-            description: format!(
-                "llama, {} layers, {} MB of weights, {} on {threads} threads",
-                weights.config.layer_count,
-                weights.bytes() / 1_000_000,
-                kernels.name,
-            ),
-        };
-        let team = Team::new(threads).map_err(LoadError::Thread)?;
-        let forward = Forward::new(Arc::new(weights), kernels, team, limits);
-        let scheduler = Scheduler::new(forward, options.slots.max(1));
+        let Loaded { scheduler, tokenizer, template, info, context_tokens } = Loaded::open(path, options)?;
         let engine = Engine::start(scheduler, options.queue_max).map_err(LoadError::Thread)?;
         let text = TextSide {
             grammars: GrammarFactory::new(Arc::clone(&tokenizer)),
@@ -187,7 +156,16 @@ impl LocalModel {
             template,
             tokenizer,
         };
-        Ok(Self { info, engine, text: Arc::new(text), context_tokens: limits.positions })
+        Ok(Self { info, engine, text: Arc::new(text), context_tokens })
+    }
+
+    /// The scheduler of the model at `path`, for measuring, and the size of its vocabulary.
+    pub(crate) fn load_scheduler(
+        path: &Path,
+        options: &LocalOptions,
+    ) -> Result<(Scheduler, usize), LoadError> {
+        let loaded = Loaded::open(path, options)?;
+        Ok((loaded.scheduler, loaded.tokenizer.vocab_len()))
     }
 
     /// What the engine does at the moment.
@@ -265,9 +243,59 @@ impl Model for LocalModel {
             }
             let text = Arc::clone(&self.text);
             let work = tokio::task::spawn_blocking(move || (text.prepare(&request), request));
-            let (prepared, request) = work.await.map_err(|error| ModelError::Failed { message: error.to_string() })?;
+            let (prepared, request) =
+                work.await.map_err(|error| ModelError::Failed { message: error.to_string() })?;
             self.submit(&request, prepared?)
         })
+    }
+}
+
+/// A model that is loaded and not started.
+struct Loaded {
+    scheduler: Scheduler,
+    tokenizer: Arc<Tokenizer>,
+    template: ChatTemplate,
+    info: ModelInfo,
+    context_tokens: usize,
+}
+
+impl Loaded {
+    fn open(path: &Path, options: &LocalOptions) -> Result<Self, LoadError> {
+        let file = Gguf::open(path)?;
+        let cores = || thread::available_parallelism().map_or(1, usize::from);
+        let threads = options.threads.unwrap_or_else(cores).max(1);
+        let kernels = kernels(options.kernel.as_deref())?;
+        let (tokenizer, weights) = thread::scope(|scope| {
+            let tokenizer = scope.spawn(|| Tokenizer::from_metadata(file.metadata()));
+            let weights = Weights::load(&file, threads);
+            (tokenizer.join(), weights)
+        });
+        let mut weights = weights?;
+        let tokenizer =
+            tokenizer.map_err(|_| LoadError::Thread(io::Error::other("the tokenizer panicked")))?;
+        let tokenizer = Arc::new(tokenizer?);
+        let template = ChatTemplate::new(file.metadata(), &tokenizer)?;
+        if tokenizer.vocab_len() != weights.embedding.rows() {
+            let (vocabulary, embedding) = (tokenizer.vocab_len(), weights.embedding.rows());
+            return Err(LoadError::Vocabulary { vocabulary, embedding });
+        }
+        let limits = limits(&weights, options)?;
+        weights.rotate_up_to(&file, limits.positions)?;
+        drop(file);
+        let info = ModelInfo {
+            name: weights.config.name.clone(),
+            context_tokens: u32::try_from(limits.positions).ok(),
+            description: format!(
+                "llama, {} layers, {} MB of weights, {} on {threads} threads",
+                weights.config.layer_count,
+                weights.bytes() / 1_000_000,
+                kernels.name,
+            ),
+        };
+        let team = Team::new(threads).map_err(LoadError::Thread)?;
+        let forward = Forward::new(Arc::new(weights), kernels, team, limits);
+        let scheduler = Scheduler::new(forward, options.slots.max(1));
+        Ok(Self { scheduler, tokenizer, template, info, context_tokens: limits.positions })
     }
 }
 
@@ -283,14 +311,22 @@ impl TextSide {
             ToolChoice::Auto => request.tools.as_slice(),
             ToolChoice::None => &[],
             ToolChoice::Required | ToolChoice::Named(_) => {
-                return Err(invalid("tool_choice", "this model can't be forced to call a tool; use `auto` or `none`"));
+                return Err(invalid(
+                    "tool_choice",
+                    "this model can't be forced to call a tool; use `auto` or `none`",
+                ));
             }
         };
         let tokens = match &request.prompt {
             Prompt::Text(text) => {
                 let tokens = self.tokenizer.encode(text, true);
                 let tokens = tokens.map_err(|error| ModelError::Failed { message: error.to_string() })?;
-                self.tokenizer.bos().filter(|bos| tokens.first() != Some(bos)).into_iter().chain(tokens).collect()
+                self.tokenizer
+                    .bos()
+                    .filter(|bos| tokens.first() != Some(bos))
+                    .into_iter()
+                    .chain(tokens)
+                    .collect()
             }
             Prompt::Messages(messages) => self
                 .template

@@ -36,8 +36,10 @@ struct Class {
 impl Pace {
     /// Widths from `threads` down to 1, by halves.
     pub(crate) fn new(threads: usize) -> Self {
-        let widths: Vec<usize> = std::iter::successors(Some(threads.max(1)), |width| (*width > 1).then(|| width / 2)).collect();
-        let class = Class { times: vec![Vec::new(); widths.len()], countdown: 1, pause: TRY_AFTER_MIN, next: 1 };
+        let widths: Vec<usize> =
+            std::iter::successors(Some(threads.max(1)), |width| (*width > 1).then(|| width / 2)).collect();
+        let class =
+            Class { times: vec![Vec::new(); widths.len()], countdown: 1, pause: TRY_AFTER_MIN, next: 1 };
         Self { classes: vec![class; CLASSES], widths }
     }
 
@@ -76,7 +78,10 @@ impl Pace {
         class.pause = if improves { TRY_AFTER_MIN } else { (class.pause * 2).min(TRY_AFTER_MAX) };
         class.countdown = if improves && class.best() != index { 0 } else { class.pause };
         if !improves {
-            class.next = (0..widths).map(|step| (index + 1 + step) % widths).find(|next| *next != class.best()).unwrap_or(0);
+            class.next = (0..widths)
+                .map(|step| (index + 1 + step) % widths)
+                .find(|next| *next != class.best())
+                .unwrap_or(0);
         }
     }
 

@@ -138,11 +138,11 @@ fn codes(block_type: BlockType, source: &[u8], part: usize) -> Codes {
         BlockType::Q5_0 => {
             // value = scale * (q - 16), kept as q - 16 + 128.
             codes.scales[0] = half(0);
-            codes.bytes = std::array::from_fn(|i| five_bits(&source[2..], i) + 112);
+            codes.bytes = std::array::from_fn(|i| five_bits(source, 2, i) + 112);
         }
         BlockType::Q5_1 => {
             codes.scales = [half(0), half(2)];
-            codes.bytes = std::array::from_fn(|i| five_bits(&source[4..], i));
+            codes.bytes = std::array::from_fn(|i| five_bits(source, 4, i));
         }
         BlockType::Q4K => {
             codes.scales = k_scales(source, part);
@@ -168,9 +168,9 @@ fn codes(block_type: BlockType, source: &[u8], part: usize) -> Codes {
     codes
 }
 
-/// The `i`-th of 32 five-bit codes: a word of high bits, then 16 bytes of low halves.
-fn five_bits(source: &[u8], i: usize) -> u8 {
-    let at = |index: usize| source.get(index).copied().unwrap_or_default();
+/// The `i`-th of 32 five-bit codes, which stand at `start`: a word of high bits, then 16 bytes of low halves.
+fn five_bits(source: &[u8], start: usize, i: usize) -> u8 {
+    let at = |index: usize| source.get(start + index).copied().unwrap_or_default();
     let high = at(i / 8) >> (i % 8) & 1;
     (at(4 + i % 16) >> (i / 16 * 4) & 15) | high << 4
 }
@@ -197,7 +197,8 @@ mod tests {
     #[test]
     fn a_packed_row_has_the_values_that_decoding_gives() {
         let (rows, columns) = (21usize, 512);
-        let values: Vec<f32> = (0..rows * columns).map(|i| ((i * 7919 % 1013) as f32 / 506.0 - 1.0) * 0.3).collect();
+        let values: Vec<f32> =
+            (0..rows * columns).map(|i| ((i * 7919 % 1013) as f32 / 506.0 - 1.0) * 0.3).collect();
         for block_type in BlockType::ALL {
             let mut data = Vec::new();
             values.chunks(columns).for_each(|row| encode_row(block_type, row, &mut data));
@@ -208,10 +209,17 @@ mod tests {
                 let row_bytes = block_type.row_bytes(columns).unwrap();
                 let (mut expected, mut found) = (vec![0.0; columns], vec![0.0; columns]);
                 for row in 0..matrix.rows() {
-                    decode_row(block_type, &data[order.source(row) * row_bytes..][..row_bytes], &mut expected);
+                    decode_row(
+                        block_type,
+                        &data[order.source(row) * row_bytes..][..row_bytes],
+                        &mut expected,
+                    );
                     matrix.row(row, &mut found);
                     for (expected, found) in expected.iter().zip(&found) {
-                        assert!((expected - found).abs() <= 3e-4, "{block_type:?}: {expected} became {found}");
+                        assert!(
+                            (expected - found).abs() <= 3e-4,
+                            "{block_type:?}: {expected} became {found}"
+                        );
                     }
                 }
             }

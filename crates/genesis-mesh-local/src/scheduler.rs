@@ -101,7 +101,8 @@ impl Scheduler {
     fn compose(&mut self) -> Vec<Part> {
         let decoding = self.running.iter().filter(|sequence| sequence.is_decoding()).count();
         let prompts = self.running.len() - decoding;
-        let mut budget = if decoding > 0 { (PROMPT_SHARE * prompts).min(PROMPT_TOKENS_MAX) } else { PROMPT_TOKENS_MAX };
+        let mut budget =
+            if decoding > 0 { (PROMPT_SHARE * prompts).min(PROMPT_TOKENS_MAX) } else { PROMPT_TOKENS_MAX };
         let mut parts = Vec::with_capacity(self.running.len());
         // Answers first; within both groups the oldest first.
         for is_answer in [true, false] {
@@ -115,7 +116,11 @@ impl Scheduler {
                         }
                         parts.push(part);
                     }
-                    None if self.running.get(index).is_some_and(|sequence| sequence.is_decoding() == is_answer) => {
+                    None if self
+                        .running
+                        .get(index)
+                        .is_some_and(|sequence| sequence.is_decoding() == is_answer) =>
+                    {
                         // No pages, or no budget: an older sequence may take pages of the youngest.
                         let out_of_pages = budget > 0 || is_answer;
                         if out_of_pages && self.preempt_youngest(index, &mut parts) {
@@ -143,9 +148,11 @@ impl Scheduler {
         }
         let pending = sequence.pending();
         let tokens = if is_answer { 1 } else { pending.min(budget) };
-        cache
-            .grow(&mut sequence.pages, sequence.computed + tokens)
-            .then_some(Part { running: index, tokens, output: tokens == pending })
+        cache.grow(&mut sequence.pages, sequence.computed + tokens).then_some(Part {
+            running: index,
+            tokens,
+            output: tokens == pending,
+        })
     }
 
     /// Takes the pages of the youngest sequence after `index` that has any; it starts again later.
@@ -201,7 +208,8 @@ impl Scheduler {
         let mut order: Vec<(usize, &mut Sequence)> = self.running.iter_mut().enumerate().collect();
         order.retain(|(index, _)| outputs.contains(index));
         order.sort_by_key(|(index, _)| outputs.iter().position(|output| output == index));
-        let picks: Vec<_> = order.into_iter().map(|(index, sequence)| Mutex::new((index, sequence, None))).collect();
+        let picks: Vec<_> =
+            order.into_iter().map(|(index, sequence)| Mutex::new((index, sequence, None))).collect();
         self.forward.each_output(picks.len(), width, &|output, logits| {
             if let Some(pick) = picks.get(output) {
                 let mut pick = pick.lock().unwrap_or_else(PoisonError::into_inner);

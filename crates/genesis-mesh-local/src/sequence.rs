@@ -65,7 +65,11 @@ impl Sequence {
     }
 
     /// Picks the token after the last one and tells it. Gives the end, if this was the last token.
-    pub(crate) fn pick(&mut self, kernels: &Kernels, logits: &mut [f32]) -> Option<Result<FinishReason, String>> {
+    pub(crate) fn pick(
+        &mut self,
+        kernels: &Kernels,
+        logits: &mut [f32],
+    ) -> Option<Result<FinishReason, String>> {
         let mask = match self.grammar.as_mut().map(GrammarState::mask).transpose() {
             Ok(mask) => mask,
             Err(error) => return Some(Err(error.to_string())),

@@ -218,7 +218,9 @@ impl Member<'_> {
         for turn in 0..self.width {
             let owner = (self.index + turn) % self.width;
             let (start, end) = (units * owner / self.width, units * (owner + 1) / self.width);
-            let Some(taken) = self.shared.members.get(owner).and_then(|seat| seat.taken.get(parity)) else { continue };
+            let Some(taken) = self.shared.members.get(owner).and_then(|seat| seat.taken.get(parity)) else {
+                continue;
+            };
             loop {
                 let from = start + taken.fetch_add(grain, Ordering::Relaxed);
                 if from >= end {

@@ -74,7 +74,8 @@ impl Weights {
         let embedding_dims = [config.embedding_len, vocab_len];
         let has_head = file.find_tensor("output.weight")?.is_some();
         // The largest pieces come first, so that the threads end together.
-        let names = if has_head { &["token_embd.weight", "output.weight"][..] } else { &["token_embd.weight"] };
+        let names =
+            if has_head { &["token_embd.weight", "output.weight"][..] } else { &["token_embd.weight"] };
         let (mut tables, mut layers) = (Vec::new(), Vec::new());
         for part in in_parallel(names.len() + config.layer_count, threads, |part| match names.get(part) {
             Some(name) => source.matrix(name, embedding_dims, RowOrder::Plain).map(Part::Table),
@@ -206,7 +207,11 @@ impl Source<'_> {
         if tensor.dims == dims {
             return Ok(tensor);
         }
-        Err(WeightsError::Shape { tensor: name.to_owned(), expected: dims.to_vec(), found: tensor.dims.to_vec() })
+        Err(WeightsError::Shape {
+            tensor: name.to_owned(),
+            expected: dims.to_vec(),
+            found: tensor.dims.to_vec(),
+        })
     }
 }
 

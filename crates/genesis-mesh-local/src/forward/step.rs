@@ -4,7 +4,9 @@
 //! Never: allocates; buffers are as large as the largest step.
 
 use super::{Buffers, FEW_ROWS, Row};
-use crate::kernel::{Activations, Attend, BLOCK_COLUMNS, GROUP_ROWS, Kernels, Matrix, PAGE_POSITIONS, Rows, Target};
+use crate::kernel::{
+    Activations, Attend, BLOCK_COLUMNS, GROUP_ROWS, Kernels, Matrix, PAGE_POSITIONS, Rows, Target,
+};
 use crate::team::Member;
 use crate::weights::{Layer, Weights};
 use std::ops::Range;
@@ -105,8 +107,11 @@ impl Step<'_> {
         let source = |output: usize| self.outputs.get(output).copied().unwrap_or_default();
         let normed = self.norm(member, &self.weights.output_norm, self.outputs.len(), source);
         let head = self.weights.head();
-        let target =
-            Target { start: self.buffers.logits.at(0), stride: head.groups() * GROUP_ROWS, accumulate: false };
+        let target = Target {
+            start: self.buffers.logits.at(0),
+            stride: head.groups() * GROUP_ROWS,
+            accumulate: false,
+        };
         let rows = Rows { input: normed, first: 0, count: self.outputs.len() };
         member.each(head.groups(), 8 * GRAIN, |groups| {
             // SAFETY: as in `gemm`.
@@ -124,7 +129,8 @@ impl Step<'_> {
     ) -> &'b Activations {
         let len = self.weights.config.embedding_len;
         let norm = |row: usize, to: &Activations| {
-            let (hidden, epsilon) = (self.buffers.hidden.at(source(row) * len), self.weights.config.norm_epsilon);
+            let (hidden, epsilon) =
+                (self.buffers.hidden.at(source(row) * len), self.weights.config.norm_epsilon);
             // SAFETY: the kernels' instructions exist; hidden states are not written in this phase, and each
             // row of the output is one member's alone.
             unsafe { (self.kernels.norm)(hidden, weight.as_ptr(), epsilon, to, row) };

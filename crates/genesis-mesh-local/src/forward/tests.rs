@@ -15,7 +15,10 @@ const POSITIONS: usize = 1024;
 /// The default model's path; without one, tests that need it are passed over, but never in CI.
 pub(crate) fn model_path() -> Option<PathBuf> {
     let path = std::env::var_os("GENESIS_MESH_TEST_MODEL").map(PathBuf::from);
-    assert!(path.is_some() || std::env::var_os("CI").is_none(), "GENESIS_MESH_TEST_MODEL is not set: run `make test`");
+    assert!(
+        path.is_some() || std::env::var_os("CI").is_none(),
+        "GENESIS_MESH_TEST_MODEL is not set: run `make test`"
+    );
     if path.is_none() {
         eprintln!("skipped: GENESIS_MESH_TEST_MODEL is not set; `make test` sets it");
     }
@@ -51,7 +54,12 @@ fn alone(forward: &mut Forward, tokens: &[u32], chunk: usize, width: usize) -> V
     assert!(forward.cache().grow(&mut pages, tokens.len()));
     let mut logits = Vec::new();
     for (index, part) in tokens.chunks(chunk).enumerate() {
-        let row = |(i, &token): (usize, &u32)| Row { token, position: index * chunk + i, sequence: 0, output: true };
+        let row = |(i, &token): (usize, &u32)| Row {
+            token,
+            position: index * chunk + i,
+            sequence: 0,
+            output: true,
+        };
         let rows: Vec<Row> = part.iter().enumerate().map(row).collect();
         logits.extend(step(forward, &rows, &[pages.ids()], width));
     }
@@ -85,7 +93,8 @@ fn neighbours_in_the_batch_and_a_reused_prefix_change_no_bit_of_the_logits() {
     let weights = load(&path);
     let mut forward = forward(&weights, Kernels::available()[0], 2);
     let prompts: Vec<Vec<u32>> = (0..6).map(|seed| tokens(seed / 2, 20 + seed)).collect();
-    let expected: Vec<Vec<Vec<u32>>> = prompts.iter().map(|prompt| alone(&mut forward, prompt, 64, 2)).collect();
+    let expected: Vec<Vec<Vec<u32>>> =
+        prompts.iter().map(|prompt| alone(&mut forward, prompt, 64, 2)).collect();
     // Two rounds: the second finds the first one's pages.
     for round in 0..2 {
         let mut pages = Vec::new();
@@ -131,7 +140,8 @@ struct Golden {
 fn golden(name: &str) -> Golden {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     let json: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    let numbers = |key: &str| json[key].as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect::<Vec<_>>();
+    let numbers =
+        |key: &str| json[key].as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect::<Vec<_>>();
     Golden {
         tokens: numbers("tokens").into_iter().map(|n| n as u32).collect(),
         argmax: numbers("argmax").into_iter().map(|n| n as u32).collect(),
@@ -151,9 +161,14 @@ fn agrees_with_llama_cpp(path: &Path, name: &str) {
         .map(|logits| logits.into_iter().map(f32::from_bits).enumerate())
         .map(|logits| logits.max_by(|a, b| a.1.total_cmp(&b.1)).unwrap().0 as u32)
         .collect();
-    let differing: Vec<f32> = (0..found.len()).filter(|&i| found[i] != golden.argmax[i]).map(|i| golden.margin[i]).collect();
+    let differing: Vec<f32> =
+        (0..found.len()).filter(|&i| found[i] != golden.argmax[i]).map(|i| golden.margin[i]).collect();
     let share = 1.0 - differing.len() as f64 / found.len() as f64;
-    eprintln!("{name}: {} of {} argmaxes agree, margins of the others {differing:?}", found.len() - differing.len(), found.len());
+    eprintln!(
+        "{name}: {} of {} argmaxes agree, margins of the others {differing:?}",
+        found.len() - differing.len(),
+        found.len()
+    );
     assert_eq!(found.len(), golden.argmax.len());
     assert!(share >= 0.97, "{name}: {share}");
     assert!(differing.iter().all(|margin| *margin < 1.0), "{name}: {differing:?}");
@@ -171,11 +186,15 @@ fn k_quants_agree_with_llama_cpp() {
     let directory = tempfile::tempdir().unwrap();
     for (block_type, name) in [(BlockType::Q4K, "smollm2-q4_k.json"), (BlockType::Q6K, "smollm2-q6_k.json")] {
         let repacked = directory.path().join(name);
-        let (writer, changed) = Gguf::open(&path).unwrap().repack(block_type).map(|(w, c)| {
-            let mut bytes = Vec::new();
-            w.write(&mut bytes).unwrap();
-            (bytes, c)
-        }).unwrap();
+        let (writer, changed) = Gguf::open(&path)
+            .unwrap()
+            .repack(block_type)
+            .map(|(w, c)| {
+                let mut bytes = Vec::new();
+                w.write(&mut bytes).unwrap();
+                (bytes, c)
+            })
+            .unwrap();
         assert!(changed >= 30);
         std::fs::write(&repacked, writer).unwrap();
         agrees_with_llama_cpp(&repacked, name);

@@ -3,7 +3,6 @@
 //! Owns: the mapping of each operation to pairs of 256-bit instructions, and the integer dot products that
 //! AVX2 lacks (`maddubs` saturates at 16 bits; the comments say why it never does here).
 //! Never: is called on a CPU without these features; `kernel.rs` checks.
-#![expect(clippy::missing_safety_doc, reason = "the trait's safety section holds for every method")]
 #![expect(clippy::indexing_slicing, reason = "pairs of registers, indexed by constants")]
 
 use super::lanes::Lanes;
@@ -17,7 +16,7 @@ type I = [__m256i; 2];
 
 /// Applies `$f` to both halves of its arguments.
 macro_rules! both {
-    ($f:ident $(, $a:expr)*) => { unsafe { [$f($($a[0]),*), $f($($a[1]),*)] } };
+    ($f:ident $(, $a:expr)*) => { [$f($($a[0]),*), $f($($a[1]),*)] };
 }
 
 impl Lanes for Avx2 {
@@ -61,36 +60,36 @@ impl Lanes for Avx2 {
     }
     #[inline(always)]
     unsafe fn add(a: F, b: F) -> F {
-        both!(_mm256_add_ps, a, b)
+        unsafe { both!(_mm256_add_ps, a, b) }
     }
     #[inline(always)]
     unsafe fn sub(a: F, b: F) -> F {
-        both!(_mm256_sub_ps, a, b)
+        unsafe { both!(_mm256_sub_ps, a, b) }
     }
     #[inline(always)]
     unsafe fn mul(a: F, b: F) -> F {
-        both!(_mm256_mul_ps, a, b)
+        unsafe { both!(_mm256_mul_ps, a, b) }
     }
     #[inline(always)]
     unsafe fn div(a: F, b: F) -> F {
-        both!(_mm256_div_ps, a, b)
+        unsafe { both!(_mm256_div_ps, a, b) }
     }
     #[inline(always)]
     unsafe fn max(a: F, b: F) -> F {
-        both!(_mm256_max_ps, a, b)
+        unsafe { both!(_mm256_max_ps, a, b) }
     }
     #[inline(always)]
     unsafe fn min(a: F, b: F) -> F {
-        both!(_mm256_min_ps, a, b)
+        unsafe { both!(_mm256_min_ps, a, b) }
     }
     #[inline(always)]
     unsafe fn abs(a: F) -> F {
         let sign = unsafe { [_mm256_set1_ps(-0.0); 2] };
-        both!(_mm256_andnot_ps, sign, a)
+        unsafe { both!(_mm256_andnot_ps, sign, a) }
     }
     #[inline(always)]
     unsafe fn fma(a: F, b: F, c: F) -> F {
-        both!(_mm256_fmadd_ps, a, b, c)
+        unsafe { both!(_mm256_fmadd_ps, a, b, c) }
     }
     #[inline(always)]
     unsafe fn round(a: F) -> F {
@@ -127,11 +126,11 @@ impl Lanes for Avx2 {
     }
     #[inline(always)]
     unsafe fn to_int(a: F) -> I {
-        both!(_mm256_cvtps_epi32, a)
+        unsafe { both!(_mm256_cvtps_epi32, a) }
     }
     #[inline(always)]
     unsafe fn to_float(a: I) -> F {
-        both!(_mm256_cvtepi32_ps, a)
+        unsafe { both!(_mm256_cvtepi32_ps, a) }
     }
     #[inline(always)]
     unsafe fn splat_int(value: i32) -> I {
@@ -139,7 +138,7 @@ impl Lanes for Avx2 {
     }
     #[inline(always)]
     unsafe fn add_int(a: I, b: I) -> I {
-        both!(_mm256_add_epi32, a, b)
+        unsafe { both!(_mm256_add_epi32, a, b) }
     }
     #[inline(always)]
     unsafe fn reduce_add_int(a: I) -> i32 {
@@ -190,7 +189,7 @@ impl Lanes for Avx2 {
     #[inline(always)]
     unsafe fn low_nibbles(w: I) -> I {
         let mask = unsafe { [_mm256_set1_epi8(15); 2] };
-        both!(_mm256_and_si256, w, mask)
+        unsafe { both!(_mm256_and_si256, w, mask) }
     }
     #[inline(always)]
     unsafe fn high_nibbles(w: I) -> I {
@@ -212,7 +211,7 @@ impl Lanes for Avx2 {
     #[inline(always)]
     unsafe fn nibble_end(dot: I) -> I {
         let ones = unsafe { [_mm256_set1_epi16(1); 2] };
-        both!(_mm256_madd_epi16, dot, ones)
+        unsafe { both!(_mm256_madd_epi16, dot, ones) }
     }
     #[inline(always)]
     unsafe fn byte_start(_x_sum: i32) -> I {

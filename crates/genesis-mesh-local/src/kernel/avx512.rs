@@ -2,7 +2,6 @@
 //!
 //! Owns: the mapping of each operation to one or two instructions.
 //! Never: is called on a CPU without these features; `kernel.rs` checks.
-#![expect(clippy::missing_safety_doc, reason = "the trait's safety section holds for every method")]
 
 use super::lanes::Lanes;
 use std::arch::x86_64::*;

@@ -4,7 +4,11 @@
 //! Never: tiles or loops over blocks; `gemm.rs` does.
 //! No closures here: a closure does not inherit its caller's instruction set, and is then not inlined.
 //! A row's sum takes the same operations in the same order whatever `T`: its bits depend on that row alone.
-#![expect(clippy::indexing_slicing, clippy::needless_range_loop, reason = "arrays of lanes, indexed by the constants that size them")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::needless_range_loop,
+    reason = "arrays of lanes, indexed by the constants that size them"
+)]
 
 use super::activation::{Activations, Row};
 use super::lanes::Lanes;

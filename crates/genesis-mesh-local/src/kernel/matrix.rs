@@ -84,8 +84,10 @@ impl Layout {
     }
 }
 
+/// A cache line of packed bytes, read through pointers.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
+#[expect(dead_code, reason = "the bytes are reached by address")]
 struct Line([u8; LINE_BYTES]);
 
 /// A weight matrix in one layout.
@@ -113,9 +115,6 @@ impl Matrix {
     /// Rows without padding.
     pub(crate) fn rows(&self) -> usize {
         self.rows
-    }
-    pub(crate) fn columns(&self) -> usize {
-        self.columns
     }
     pub(crate) fn groups(&self) -> usize {
         self.rows.div_ceil(GROUP_ROWS)

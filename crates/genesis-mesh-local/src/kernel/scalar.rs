@@ -2,7 +2,6 @@
 //!
 //! Owns: the plain meaning of each operation.
 //! Never: is fast, but for what the compiler makes of the loops.
-#![expect(clippy::missing_safety_doc, reason = "the trait's safety section holds for every method")]
 #![expect(
     clippy::indexing_slicing,
     reason = "arrays of 16 and 64 lanes, indexed by constants and full ranges"

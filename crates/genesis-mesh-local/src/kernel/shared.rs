@@ -25,7 +25,8 @@ impl<T: Plain> Shared<T> {
     }
 
     /// Elements in the array.
-    pub(crate) fn len(&self) -> usize {
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
         self.cells.len()
     }
 

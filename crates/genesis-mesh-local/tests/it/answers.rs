@@ -32,7 +32,7 @@ fn questions() -> Vec<GenerateRequest> {
 
 #[tokio::test]
 async fn the_capital_of_france_is_paris() {
-    let Some(model) = local(LocalOptions::default()) else { return };
+    let Some(model) = local(&LocalOptions::default()) else { return };
     let (text, usage, reason) = answer(&model, ask(PARIS, 32)).await;
     assert!(text.contains("Paris"), "{text}");
     assert_eq!(reason, FinishReason::Stop);
@@ -42,22 +42,24 @@ async fn the_capital_of_france_is_paris() {
 
 #[tokio::test]
 async fn each_answer_is_the_same_alone_and_in_company() {
-    let Some(model) = local(LocalOptions::default()) else { return };
+    let Some(model) = local(&LocalOptions::default()) else { return };
     let mut alone = Vec::new();
     for request in questions() {
         alone.push(answer(&model, request).await);
     }
-    let together = futures_util::future::join_all(questions().into_iter().map(|request| answer(&model, request))).await;
+    let together =
+        futures_util::future::join_all(questions().into_iter().map(|request| answer(&model, request))).await;
     assert_eq!(alone, together);
 }
 
 #[tokio::test]
 async fn answers_survive_a_cache_too_small_for_all_of_them() {
-    let Some(large) = local(LocalOptions::default()) else { return };
+    let Some(large) = local(&LocalOptions::default()) else { return };
     // Eight pages of 368,640 bytes for eight answers of four to five pages each: most are put back and redone.
     let options = LocalOptions { kv_bytes_max: 8 * 368_640, slots: 8, ..LocalOptions::default() };
-    let Some(small) = local(options) else { return };
-    let requests = || questions().into_iter().map(|request| GenerateRequest { max_tokens: Some(40), ..request });
+    let Some(small) = local(&options) else { return };
+    let requests =
+        || questions().into_iter().map(|request| GenerateRequest { max_tokens: Some(40), ..request });
     let expected = futures_util::future::join_all(requests().map(|request| answer(&large, request))).await;
     let found = futures_util::future::join_all(requests().map(|request| answer(&small, request))).await;
     assert_eq!(expected, found);
@@ -66,7 +68,7 @@ async fn answers_survive_a_cache_too_small_for_all_of_them() {
 
 #[tokio::test]
 async fn a_dropped_stream_frees_its_slot_and_a_cancelled_one_ends_with_its_usage() {
-    let Some(model) = local(LocalOptions { slots: 1, ..LocalOptions::default() }) else { return };
+    let Some(model) = local(&LocalOptions { slots: 1, ..LocalOptions::default() }) else { return };
     let long = || GenerateRequest { prompt: Prompt::Text("One two three".to_owned()), ..ask("", 4000) };
     let mut dropped = stream(&model, long()).await;
     assert!(matches!(dropped.next().await, Some(Ok(ModelEvent::Text { .. }))));
@@ -79,14 +81,16 @@ async fn a_dropped_stream_frees_its_slot_and_a_cancelled_one_ends_with_its_usage
     while let Some(event) = cancelled.next().await {
         last = Some(event.unwrap());
     }
-    let Some(ModelEvent::Done { usage, finish_reason: FinishReason::Cancelled }) = last else { panic!("{last:?}") };
+    let Some(ModelEvent::Done { usage, finish_reason: FinishReason::Cancelled }) = last else {
+        panic!("{last:?}")
+    };
     assert!(usage.output_tokens >= 1 && usage.output_tokens < 4000, "{usage:?}");
 }
 
 #[tokio::test]
 async fn a_full_queue_refuses_and_a_cancelled_request_leaves_it() {
     let options = LocalOptions { slots: 1, queue_max: 2, ..LocalOptions::default() };
-    let Some(model) = local(options) else { return };
+    let Some(model) = local(&options) else { return };
     let mut running = stream(&model, ask("Count to a thousand.", 4000)).await;
     assert!(running.next().await.is_some());
     // The one that runs has left the queue; two fill it.
@@ -105,14 +109,15 @@ async fn a_full_queue_refuses_and_a_cancelled_request_leaves_it() {
 #[tokio::test]
 async fn an_answer_ends_before_a_stop_string_at_its_limit_or_at_the_context() {
     let options = LocalOptions { context_tokens_max: Some(64), ..LocalOptions::default() };
-    let Some(model) = local(options) else { return };
+    let Some(model) = local(&options) else { return };
     let count = || GenerateRequest { prompt: Prompt::Text("1 2 3 4 5 6".to_owned()), ..ask("", 1000) };
     let (text, usage, reason) = answer(&model, count()).await;
     assert_eq!((reason, usage.total_tokens), (FinishReason::Length, 64), "{text}");
     let (short, usage, reason) = answer(&model, GenerateRequest { max_tokens: Some(5), ..count() }).await;
     assert_eq!((reason, usage.output_tokens), (FinishReason::Length, 5));
     assert!(text.starts_with(&short));
-    let (stopped, _, reason) = answer(&model, GenerateRequest { stop: vec!["9 10".to_owned()], ..count() }).await;
+    let (stopped, _, reason) =
+        answer(&model, GenerateRequest { stop: vec!["9 10".to_owned()], ..count() }).await;
     assert_eq!(reason, FinishReason::Stop);
     assert_eq!(Some(stopped.as_str()), text.split("9 10").next());
     let long = GenerateRequest { prompt: Prompt::Text("word ".repeat(100)), ..count() };
@@ -122,7 +127,7 @@ async fn an_answer_ends_before_a_stop_string_at_its_limit_or_at_the_context() {
 
 #[tokio::test]
 async fn log_probabilities_come_with_each_token_and_add_up() {
-    let Some(model) = local(LocalOptions::default()) else { return };
+    let Some(model) = local(&LocalOptions::default()) else { return };
     let request = GenerateRequest { logprobs: Some(5), ..ask(PARIS, 8) };
     let mut events = stream(&model, request).await;
     let mut seen = 0;
@@ -142,7 +147,7 @@ async fn log_probabilities_come_with_each_token_and_add_up() {
 
 #[tokio::test]
 async fn a_grammar_forces_its_form_in_company_of_free_answers() {
-    let Some(model) = local(LocalOptions::default()) else { return };
+    let Some(model) = local(&LocalOptions::default()) else { return };
     let regex = |seed| GenerateRequest {
         grammar: Some(Grammar::Regex("(yes|no), [a-z]{3,8}\\.".to_owned())),
         sampling: Sampling { temperature: 1.0, seed: Some(seed), ..Sampling::default() },
@@ -151,18 +156,21 @@ async fn a_grammar_forces_its_form_in_company_of_free_answers() {
     let requests = (0..6).map(|seed| if seed % 2 == 0 { regex(seed) } else { ask("Hello!", 12) });
     let answers = futures_util::future::join_all(requests.map(|request| answer(&model, request))).await;
     for (text, _, reason) in answers.into_iter().step_by(2) {
-        let word = text.strip_prefix("yes, ").or(text.strip_prefix("no, ")).and_then(|rest| rest.strip_suffix('.'));
+        let word =
+            text.strip_prefix("yes, ").or(text.strip_prefix("no, ")).and_then(|rest| rest.strip_suffix('.'));
         assert!(word.is_some_and(|word| (3..=8).contains(&word.len())), "{text}");
         assert_eq!(reason, FinishReason::Stop);
     }
     let bad = GenerateRequest { grammar: Some(Grammar::Regex("(".to_owned())), ..ask("x", 4) };
     let error = model.generate(bad).await.map(drop);
-    assert!(matches!(&error, Err(ModelError::InvalidRequest { param: Some(param), .. }) if param == "response_format"));
+    assert!(
+        matches!(&error, Err(ModelError::InvalidRequest { param: Some(param), .. }) if param == "response_format")
+    );
 }
 
 #[tokio::test]
 async fn text_comes_in_pieces_and_not_at_the_end() {
-    let Some(model) = local(LocalOptions::default()) else { return };
+    let Some(model) = local(&LocalOptions::default()) else { return };
     let events: Vec<_> = stream(&model, ask("Write a sentence about rivers.", 20)).await.collect().await;
     let pieces = events.iter().filter(|event| matches!(event, Ok(ModelEvent::Text { .. }))).count();
     assert!(pieces >= 10, "{pieces} pieces: {}", text_of(&events));

@@ -2,6 +2,7 @@
 //!
 //! Owns: tests that need a real model, or more than one module.
 //! Never: reaches the network; the model is the file that `GENESIS_MESH_TEST_MODEL` names.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on fails")]
 
 mod real_model;
 mod model;

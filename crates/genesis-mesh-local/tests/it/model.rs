@@ -8,8 +8,8 @@ use genesis_mesh_core::{FinishReason, GenerateRequest, Model, ModelError, ModelE
 use genesis_mesh_local::{LocalModel, LocalOptions};
 
 /// The default model with `options`, if its file is there.
-pub(crate) fn local(options: LocalOptions) -> Option<LocalModel> {
-    Some(LocalModel::load(&real_model::path()?, &options).unwrap())
+pub(crate) fn local(options: &LocalOptions) -> Option<LocalModel> {
+    Some(LocalModel::load(&real_model::path()?, options).unwrap())
 }
 
 pub(crate) async fn stream(model: &LocalModel, request: GenerateRequest) -> ModelStream {
