@@ -10,6 +10,7 @@
 use std::cell::UnsafeCell;
 use std::hint::spin_loop;
 use std::io;
+use std::ops::Range;
 use std::process::abort;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -213,7 +214,18 @@ impl Member<'_> {
 
     /// Does `work` for every unit below `units`, shared between the members in pieces of `grain`, and
     /// waits until all are done.
-    pub(crate) fn each(&self, units: usize, grain: usize, mut work: impl FnMut(std::ops::Range<usize>)) {
+    pub(crate) fn each(&self, units: usize, grain: usize, work: impl FnMut(Range<usize>)) {
+        self.each_then(units, grain, work, || ());
+    }
+
+    /// The same; calls `ahead` before it waits.
+    pub(crate) fn each_then(
+        &self,
+        units: usize,
+        grain: usize,
+        mut work: impl FnMut(Range<usize>),
+        ahead: impl FnOnce(),
+    ) {
         let parity = self.shared.phase.load(Ordering::Relaxed) % 2;
         for turn in 0..self.width {
             let owner = (self.index + turn) % self.width;
@@ -229,7 +241,13 @@ impl Member<'_> {
                 work(from..end.min(from + grain));
             }
         }
+        ahead();
         self.barrier();
+    }
+
+    /// Where this member's own share of `units` starts.
+    pub(crate) fn share(&self, units: usize) -> usize {
+        units * self.index / self.width
     }
 
     /// Waits until every member has come here.

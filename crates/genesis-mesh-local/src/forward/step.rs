@@ -15,6 +15,11 @@ use std::slice;
 /// Groups of 16 rows of a matrix that a member claims at a time: small against a phase, large against a claim.
 const GRAIN: usize = 4;
 
+/// With up to this many rows a step waits for memory, not for arithmetic.
+const MEMORY_BOUND_ROWS: usize = 16;
+/// What is asked for before a phase begins: a third of the first-level cache.
+const AHEAD_BYTES: usize = 16 << 10;
+
 pub(super) struct Step<'a> {
     pub(super) weights: &'a Weights,
     pub(super) kernels: &'static Kernels,
@@ -40,7 +45,8 @@ impl Step<'_> {
         member.each(self.rows.len(), 1, |rows| rows.for_each(|row| self.embed(row)));
         for (index, layer) in self.weights.layers.iter().enumerate() {
             self.attention(member, index, layer);
-            self.feed_forward(member, layer);
+            let next = self.weights.layers.get(index + 1).map_or(self.weights.head(), |next| &next.query);
+            self.feed_forward(member, layer, next);
         }
         self.head(member);
     }
@@ -59,7 +65,7 @@ impl Step<'_> {
         let normed = self.norm(member, &layer.attention_norm, self.rows.len(), |row| row);
         let parts = [(&layer.query, 0), (&layer.key, query_len), (&layer.value, query_len + kv_len)];
         let stride = query_len + 2 * kv_len;
-        member.each(stride / GROUP_ROWS, GRAIN, |groups| {
+        let multiply = |groups: Range<usize>| {
             for (matrix, column) in parts {
                 let first = column / GROUP_ROWS;
                 let groups = groups.start.max(first)..groups.end.min(first + matrix.groups());
@@ -68,7 +74,8 @@ impl Step<'_> {
                     self.gemm(matrix, normed, target, groups.start - first..groups.end - first);
                 }
             }
-        });
+        };
+        member.each_then(stride / GROUP_ROWS, GRAIN, multiply, || self.ahead(member, &[&layer.output]));
         // A unit is a row with one key-value head; its neighbours in the batch may need its keys.
         let units = self.rows.len() * config.kv_head_count;
         if self.one_row_each {
@@ -82,21 +89,31 @@ impl Step<'_> {
             member.each(units, GRAIN, |units| units.for_each(|unit| self.store(index, unit)));
             member.each(units, 1, |units| units.for_each(|unit| self.attend(member, index, unit)));
         }
-        member.each(layer.output.groups(), GRAIN, |groups| {
-            self.gemm(&layer.output, &self.buffers.attended, self.residual(), groups);
-        });
+        let multiply = |groups| self.gemm(&layer.output, &self.buffers.attended, self.residual(), groups);
+        let ahead = || self.ahead(member, &[&layer.gate, &layer.up]);
+        member.each_then(layer.output.groups(), GRAIN, multiply, ahead);
     }
 
-    fn feed_forward(&self, member: &Member<'_>, layer: &Layer) {
+    fn feed_forward(&self, member: &Member<'_>, layer: &Layer, next: &Matrix) {
         let normed = self.norm(member, &layer.feed_forward_norm, self.rows.len(), |row| row);
         let rows = Rows { input: normed, first: 0, count: self.rows.len() };
-        member.each(layer.gate.rows() / BLOCK_COLUMNS, 1, |blocks| {
+        let multiply = |blocks| {
             // SAFETY: the kernels' instructions exist; each block of outputs is one member's alone.
             unsafe { (self.kernels.gated)((&layer.gate, &layer.up), rows, &self.buffers.gated, blocks) };
-        });
-        member.each(layer.down.groups(), GRAIN, |groups| {
-            self.gemm(&layer.down, &self.buffers.gated, self.residual(), groups);
-        });
+        };
+        let blocks = layer.gate.rows() / BLOCK_COLUMNS;
+        member.each_then(blocks, 1, multiply, || self.ahead(member, &[&layer.down]));
+        let multiply = |groups| self.gemm(&layer.down, &self.buffers.gated, self.residual(), groups);
+        member.each_then(layer.down.groups(), GRAIN, multiply, || self.ahead(member, &[next]));
+    }
+
+    /// Asks for the start of this member's share of the next matrices, while it waits for the others.
+    fn ahead(&self, member: &Member<'_>, matrices: &[&Matrix]) {
+        if self.rows.len() <= MEMORY_BOUND_ROWS {
+            for matrix in matrices {
+                matrix.prefetch(member.share(matrix.groups()), AHEAD_BYTES / matrices.len());
+            }
+        }
     }
 
     /// Logits of the rows that want them.

@@ -86,8 +86,7 @@ pub(crate) trait Lanes: Copy + 'static {
 /// As for [`Lanes`].
 #[inline(always)]
 pub(crate) unsafe fn exp<L: Lanes>(x: L::F) -> L::F {
-    const COEFFICIENTS: [f32; 5] =
-        [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.500_000_06];
+    const COEFFICIENTS: [f32; 5] = [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
     // SAFETY: the caller holds the features of `L`.
     unsafe {
         let x = L::max(L::min(x, L::splat(88.0)), L::splat(-87.0));

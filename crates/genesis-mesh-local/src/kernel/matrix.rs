@@ -135,6 +135,19 @@ impl Matrix {
         unsafe { self.lines.as_ptr().cast::<u8>().add(group * self.group_bytes) }
     }
 
+    /// Asks for the first `bytes` of the matrix from group `group` on, which will be used soon.
+    pub(crate) fn prefetch(&self, group: usize, bytes: usize) {
+        #[cfg(target_arch = "x86_64")]
+        if group < self.groups() {
+            let start = self.group(group);
+            for line in (0..bytes).step_by(LINE_BYTES) {
+                use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+                // SAFETY: a prefetch never faults, wherever it points.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(line).cast()) };
+            }
+        }
+    }
+
     /// The memory of each group, to be filled.
     pub(crate) fn groups_mut(&mut self) -> impl Iterator<Item = &mut [u8]> {
         let bytes = self.lines.len() * LINE_BYTES;
