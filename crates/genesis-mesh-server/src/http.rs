@@ -1,8 +1,7 @@
-//! HTTP: accepting connections, and the answers that are not about agents.
+//! HTTP: accepting connections, and the form of its errors.
 //!
-//! Owns: the accept loop, the JSON form of errors, and `/health`.
+//! Owns: the accept loop and the JSON form of errors.
 //! Never: knows WebSocket frames; `ws` takes the connection over.
 
 pub(crate) mod error;
 pub(crate) mod accept;
-pub(crate) mod health;

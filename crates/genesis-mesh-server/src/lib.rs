@@ -2,7 +2,7 @@
 //!
 //! Owns: the surfaces (bytes to commands, updates to frames), the tasks, start and stop.
 //! Never: runs an agent itself or reaches below `genesis-mesh`; every surface calls the mesh's waist.
-//! Flow: `Serve::serve_on` accepts; `http` routes; `ws` upgrades; a socket decodes, starts a run, sends updates.
+//! Flow: `Serve::serve_on` accepts; `routes` finds; `ws` upgrades; a socket decodes, starts a run, sends updates.
 #![forbid(unsafe_code)]
 
 mod options;
@@ -10,6 +10,7 @@ mod tasks;
 mod http;
 mod app;
 mod ws;
+mod routes;
 mod serve;
 
 pub use options::ServeOptions;

@@ -5,8 +5,8 @@
 
 use crate::app::{self, App};
 use crate::options::ServeOptions;
+use crate::routes;
 use crate::tasks::Tasks;
-use crate::ws;
 use genesis_mesh::{GenesisMesh, Mesh, SetupError};
 use std::future::Future;
 use std::io;
@@ -67,7 +67,7 @@ impl Serve for Mesh {
         stop: impl Future<Output = ()> + Send,
     ) -> Result<(), ServeError> {
         let app = Arc::new(App { mesh: self, tasks: Tasks::new(), options });
-        let router = ws::router(Arc::clone(&app));
+        let router = routes::router(Arc::clone(&app));
         app::run(app, listener, router, stop).await;
         Ok(())
     }

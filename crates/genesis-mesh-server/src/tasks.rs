@@ -5,6 +5,7 @@
 //! Flow: `app::run` cancels the tokens from the leaf to the root; tasks watch the ones that concern them.
 
 use std::future::Future;
+use tokio_util::future::FutureExt;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -41,13 +42,8 @@ impl Tasks {
             TaskKind::Connection => &self.connections,
             TaskKind::Socket => &self.sockets,
         };
-        let abort = self.abort.clone();
-        let tracked = tracker.track_future(async move {
-            tokio::select! {
-                () = task => {}
-                () = abort.cancelled() => {}
-            }
-        });
+        // No async block: it would hold the task twice, and there is one task for each idle socket.
+        let tracked = tracker.track_future(task.with_cancellation_token_owned(self.abort.clone()));
         #[expect(
             clippy::disallowed_methods,
             reason = "the one place that spawns: counted, and stopped by the tree"

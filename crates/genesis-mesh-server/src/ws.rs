@@ -1,8 +1,8 @@
-//! WebSockets: the routes, the upgrade and the socket of an agent.
+//! WebSockets: the upgrade and the socket of an agent.
 //!
-//! Owns: `/ws/{agent}`.
+//! Owns: what `/ws/{agent}` answers.
 //! Never: runs agents; the mesh does.
-//! Flow: `routes` checks the request before it answers 101; then `socket` lives in its own task.
+//! Flow: the request is checked before it is answered with 101; then `socket` lives in its own task.
 
 mod handshake;
 mod plain;
@@ -10,28 +10,14 @@ mod socket;
 
 use crate::app::App;
 use crate::http::error::HttpError;
-use crate::http::health;
 use crate::tasks::TaskKind;
-use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::Uri;
 use axum::response::Response;
-use axum::routing::{any, get};
 use std::sync::Arc;
 
-/// All routes of the server.
-pub(crate) fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/ws/{agent}", any(agent_socket))
-        .route("/health", get(health::health))
-        .method_not_allowed_fallback(method_not_allowed)
-        .fallback(unknown_route)
-        .with_state(app)
-}
-
 /// Upgrades to the plain socket of an agent; every refusal comes before 101, as JSON.
-async fn agent_socket(
+pub(crate) async fn agent_socket(
     State(app): State<Arc<App>>,
     agent: Result<Path<String>, PathRejection>,
     mut request: Request,
@@ -55,12 +41,4 @@ async fn agent_socket(
         }
     });
     Ok(switching)
-}
-
-async fn unknown_route(uri: Uri) -> HttpError {
-    HttpError::UnknownRoute { path: uri.path().to_owned() }
-}
-
-async fn method_not_allowed(request: Request) -> HttpError {
-    HttpError::MethodNotAllowed { method: request.method().to_string() }
 }

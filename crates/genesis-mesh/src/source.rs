@@ -5,8 +5,12 @@
 //! Flow: declared on the builder, loaded by `GenesisMesh::setup`, all sources at the same time.
 
 use genesis_mesh_core::Model;
+use genesis_mesh_local::{LocalModel, LocalOptions, fetch};
+use genesis_mesh_models::ScriptedModel;
+use std::env;
 use std::error::Error;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Why a source gave no model: an error of the crate that loads it.
@@ -39,6 +43,35 @@ impl ModelSource {
             Err(error) => Err(error.into()),
         };
         Self { origin: origin.into(), kind: Kind::Lazy(Box::new(load)) }
+    }
+
+    /// The GGUF file at `path`, computed on this machine with `options`.
+    #[must_use]
+    pub fn gguf(path: impl Into<PathBuf>, options: LocalOptions) -> Self {
+        let path = path.into();
+        Self::lazy(path.display().to_string(), move || LocalModel::load(&path, &options))
+    }
+
+    /// The default model, SmolLM2-135M-Instruct: from the cache, where it is put on the first use (92 MB).
+    #[must_use]
+    pub fn smollm2(options: LocalOptions) -> Self {
+        Self::lazy("the cache", move || -> Result<LocalModel, LoadFailure> {
+            let path = fetch::fetch(&mut |_| {})?;
+            Ok(LocalModel::load(&path, &options)?)
+        })
+    }
+
+    /// What the environment asks for, as the program `genesis-mesh` does: the script that `GENESIS_MESH_SCRIPT`
+    /// names, else the GGUF file that `GENESIS_MESH_MODEL` names, else the default model.
+    #[must_use]
+    pub fn from_env() -> Self {
+        if let Some(script) = env::var_os("GENESIS_MESH_SCRIPT").map(PathBuf::from) {
+            return Self::lazy(script.display().to_string(), || ScriptedModel::from_file(script));
+        }
+        match env::var_os("GENESIS_MESH_MODEL") {
+            Some(path) => Self::gguf(path, LocalOptions::default()),
+            None => Self::smollm2(LocalOptions::default()),
+        }
     }
 
     /// Where the model comes from, for error messages.

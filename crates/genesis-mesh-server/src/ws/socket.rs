@@ -31,7 +31,8 @@ use tokio_tungstenite::tungstenite::error::{CapacityError, Error, ProtocolError}
 pub(super) async fn serve(stream: WebSocketStream<TcpStream>, app: Arc<App>, agent: String) {
     let (stopping, ending) = (app.tasks.stopping().clone(), app.tasks.ending().clone());
     let (mut stopped, mut ended) = (pin!(stopping.cancelled()), pin!(ending.cancelled()));
-    let mut socket = Socket::new(stream, app, agent);
+    // On the heap, since a future holds what was moved into it at each place that it was moved to.
+    let mut socket = Box::new(Socket::new(stream, app, agent));
     let end = loop {
         tokio::select! {
             biased;
@@ -52,7 +53,7 @@ pub(super) async fn serve(stream: WebSocketStream<TcpStream>, app: Arc<App>, age
     };
     // The run stops here, before the closing handshake.
     drop(std::mem::take(&mut socket.work));
-    farewell::close(socket.stream, end).await;
+    farewell::close(&mut socket.stream, end).await;
 }
 
 /// What a turn of the loop can end with.

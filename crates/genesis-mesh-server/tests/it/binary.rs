@@ -14,6 +14,9 @@ const SCRIPT: &str = "[[rule]]\ntext = \"hello\"";
 fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_genesis-mesh"));
     command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    for variable in ["HOST", "PORT", "MODEL", "SCRIPT", "THREADS", "KV_MEMORY_MB", "DRAIN_SECONDS"] {
+        command.env_remove(format!("GENESIS_MESH_{variable}"));
+    }
     command
 }
 

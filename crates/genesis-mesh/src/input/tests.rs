@@ -1,3 +1,5 @@
+//! What a model's input may be, what it becomes, and how mistakes read.
+
 use super::*;
 use crate::schema::Schema;
 use genesis_mesh_core::Grammar;

@@ -1,3 +1,5 @@
+//! The four forms of answers, and answers that are in none.
+
 use super::*;
 use serde_json::json;
 

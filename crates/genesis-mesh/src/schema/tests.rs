@@ -1,3 +1,5 @@
+//! How mistakes read, one kind of schema after the other.
+
 use super::*;
 use serde_json::json;
 

@@ -5,6 +5,7 @@
 
 use crate::name;
 use crate::source::LoadFailure;
+use std::error::Error;
 use std::fmt;
 
 /// Everything that is wrong with a mesh.
@@ -41,7 +42,22 @@ impl fmt::Display for SetupError {
     }
 }
 
-impl std::error::Error for SetupError {}
+impl Error for SetupError {}
+
+/// An error with its causes, but for causes that its own words include.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !told.contains(&words) {
+            told.push_str(": ");
+            told.push_str(&words);
+        }
+        cause = error.source();
+    }
+    told
+}
 
 /// One mistake in a mesh.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +81,7 @@ pub enum SetupProblem {
         name: String,
     },
     /// A model could not be loaded.
-    #[error("model `{model}` could not be loaded from {origin}: {source}")]
+    #[error("model `{model}` could not be loaded from {origin}: {}", chain(source.as_ref()))]
     ModelNotLoaded {
         /// The model's name.
         model: String,

@@ -1,3 +1,5 @@
+//! The wire format, byte for byte, and what is not a command.
+
 use super::*;
 use genesis_mesh::{FinishReason, TokenLogprob, ToolCall, Update, Usage};
 use serde_json::json;

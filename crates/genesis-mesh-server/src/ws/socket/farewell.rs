@@ -56,7 +56,7 @@ impl End {
 }
 
 /// Says farewell, waits for the other side's, and closes; takes at most `CLOSE_TIMEOUT`.
-pub(super) async fn close(mut stream: WebSocketStream<TcpStream>, end: End) {
+pub(super) async fn close(stream: &mut WebSocketStream<TcpStream>, end: End) {
     tracing::debug!(?end, "a socket ends");
     let farewell = async {
         if let Some(frame) = end.frame() {

@@ -1,3 +1,5 @@
+//! The pulse on a paused clock.
+
 use super::*;
 use std::future::poll_fn;
 

@@ -1,0 +1,26 @@
+//! The banner: what a person wants to know after a start, in a few lines.
+//!
+//! Owns: its words.
+//! Never: prints the line that scripts read; `main` does, on stdout.
+
+use genesis_mesh::Mesh;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Writes the banner; a writer that is closed is not worth an error.
+pub(crate) fn show(writer: &mut impl Write, addr: SocketAddr, mesh: &Mesh, ready_after: Duration) {
+    drop(write(writer, addr, mesh, ready_after));
+}
+
+fn write(writer: &mut impl Write, addr: SocketAddr, mesh: &Mesh, ready_after: Duration) -> io::Result<()> {
+    writeln!(writer, "Genesis Mesh {}", env!("CARGO_PKG_VERSION"))?;
+    for (name, model) in mesh.models() {
+        writeln!(writer, "  model   {name}: {}", model.info().description)?;
+    }
+    for agent in mesh.agents() {
+        writeln!(writer, "  agent   ws://{addr}/ws/{}", agent.name)?;
+    }
+    writeln!(writer, "  health  http://{addr}/health")?;
+    writeln!(writer, "  ready   after {:.2} s; stop with Ctrl-C", ready_after.as_secs_f64())
+}

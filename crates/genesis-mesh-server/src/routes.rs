@@ -1,0 +1,43 @@
+//! Routes: which path is answered by what, and the answers that are not about agents.
+//!
+//! Owns: the router and `/health`.
+//! Never: upgrades a connection; `ws` does.
+
+use crate::app::App;
+use crate::http::error::HttpError;
+use crate::ws;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, Uri};
+use axum::routing::{any, get};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// All routes of the server.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/ws/{agent}", any(ws::agent_socket))
+        .route("/health", get(health))
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(unknown_route)
+        .with_state(app)
+}
+
+/// 200 `{"status":"ok"}` while serving, 503 `{"status":"stopping"}` after the stop.
+async fn health(State(app): State<Arc<App>>) -> (StatusCode, Json<Value>) {
+    let (code, status) = if app.tasks.stopping().is_cancelled() {
+        (StatusCode::SERVICE_UNAVAILABLE, "stopping")
+    } else {
+        (StatusCode::OK, "ok")
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    (code, Json(json!({"status": status, "version": version, "sockets": app.tasks.socket_count()})))
+}
+
+async fn unknown_route(uri: Uri) -> HttpError {
+    HttpError::UnknownRoute { path: uri.path().to_owned() }
+}
+
+async fn method_not_allowed(request: Request) -> HttpError {
+    HttpError::MethodNotAllowed { method: request.method().to_string() }
+}
