@@ -1,15 +1,13 @@
 //! The program itself: its lines on start, its answer, its stop.
 
 use futures_util::{SinkExt, StreamExt};
-use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
-use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
-
-const SCRIPT: &str = "[[rule]]\ntext = \"hello\"";
+use tokio_tungstenite::{WebSocketStream, client_async};
 
 fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_genesis-mesh"));
@@ -33,31 +31,66 @@ fn signal(child: &Child, name: &str) {
     assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
 }
 
+/// A script in a folder of its own, which goes with it.
+struct Script(PathBuf);
+
+impl Script {
+    fn new(test: &str, text: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("genesis-mesh-{test}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("My Script.toml"), text).unwrap();
+        Self(folder)
+    }
+
+    /// The program that serves it, its address, and a socket that has asked.
+    async fn serve(&self) -> (Child, String, WebSocketStream<TcpStream>) {
+        let path = self.0.join("My Script.toml");
+        let mut child = program(&["--port", "0", "--script", path.to_str().unwrap()]).spawn().unwrap();
+        let address = address(&mut child).await;
+        let stream = TcpStream::connect(&address).await.unwrap();
+        let (mut socket, _) = client_async(format!("ws://{address}/ws/my-script"), stream).await.unwrap();
+        socket.send(Message::text(r#"{"prompt":"hi"}"#)).await.unwrap();
+        (child, address, socket)
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
 #[tokio::test]
 async fn the_program_serves_a_script_and_stops_on_sigterm() {
-    let folder = std::env::temp_dir().join(format!("genesis-mesh-test-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let path = folder.join("My Script.toml");
-    std::fs::File::create(&path).unwrap().write_all(SCRIPT.as_bytes()).unwrap();
-    let mut child = program(&["--port", "0", "--script", path.to_str().unwrap()]).spawn().unwrap();
-    let address = address(&mut child).await;
-    let stream = TcpStream::connect(&address).await.unwrap();
-    let (mut socket, _) = client_async(format!("ws://{address}/ws/my-script"), stream).await.unwrap();
-    socket.send(Message::text(r#"{"prompt":"hi"}"#)).await.unwrap();
+    let script = Script::new("stop", "[[rule]]\ntext = \"hello\"");
+    let (child, address, mut socket) = script.serve().await;
     let first = socket.next().await.unwrap().unwrap();
     assert!(first.to_text().unwrap().starts_with(r#"{"type":"delta","text":"#), "{first}");
     signal(&child, "-TERM");
+    let mut code = None;
     while let Some(Ok(message)) = socket.next().await {
         if let Message::Close(Some(frame)) = message {
-            assert_eq!(u16::from(frame.code), 1012);
+            code = Some(u16::from(frame.code));
         }
     }
+    assert_eq!(code, Some(1012));
     drop(socket);
     let output = child.wait_with_output().await.unwrap();
     assert!(output.status.success(), "{output:?}");
     let banner = String::from_utf8(output.stderr).unwrap();
     assert!(banner.contains(&format!("ws://{address}/ws/my-script")), "{banner}");
-    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_the_program_while_a_run_goes_on() {
+    let script = Script::new("twice", "[[rule]]\npieces = [\"a\", \"b\"]\nrepeat = 1000\ndelay_ms = 1000");
+    let (mut child, _, mut socket) = script.serve().await;
+    socket.next().await.unwrap().unwrap();
+    let mut errors = BufReader::new(child.stderr.take().unwrap()).lines();
+    signal(&child, "-INT");
+    while !errors.next_line().await.unwrap().expect("the stop is told").contains("stopping") {}
+    signal(&child, "-INT");
+    assert_eq!(child.wait().await.unwrap().code(), Some(1));
 }
 
 #[tokio::test]
