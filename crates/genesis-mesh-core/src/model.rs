@@ -125,9 +125,9 @@ pub enum ModelError {
         message: String,
     },
     /// Prompt and answer don't fit into the context.
-    #[error("the prompt has {prompt_tokens} tokens, and the model's context holds {context_tokens}")]
+    #[error("the prompt has at least {prompt_tokens} tokens, and the model's context holds {context_tokens}")]
     ContextExceeded {
-        /// Tokens of the prompt.
+        /// Tokens of the prompt, or the least that they can be.
         prompt_tokens: u64,
         /// Tokens that prompt and answer may have together.
         context_tokens: u64,

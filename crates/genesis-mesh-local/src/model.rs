@@ -26,10 +26,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{fmt, io, thread};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 /// Texts up to this many bytes are tokenized in the caller's task: about 200 µs.
 const INLINE_TEXT_BYTES: usize = 4096;
+
+/// Long texts and grammars that are prepared at the same time.
+const LONG_TEXTS_MAX: usize = 2;
 
 /// How a model is run. The default suits a machine that does little else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,13 +116,13 @@ impl LoadError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Gguf(error) => error.code(),
-            Self::Weights(_) => "local.weights",
-            Self::Tokenizer(_) => "local.tokenizer",
-            Self::Template(_) => "local.template",
-            Self::Vocabulary { .. } => "local.vocabulary",
-            Self::KvMemory { .. } => "local.kv_memory",
-            Self::Kernel { .. } => "local.kernel",
-            Self::Thread(_) => "local.thread",
+            Self::Weights(_) => "weights_invalid",
+            Self::Tokenizer(_) => "tokenizer_invalid",
+            Self::Template(_) => "template_invalid",
+            Self::Vocabulary { .. } => "vocabulary_mismatch",
+            Self::KvMemory { .. } => "kv_memory_too_small",
+            Self::Kernel { .. } => "kernel_unavailable",
+            Self::Thread(_) => "thread_refused",
         }
     }
 }
@@ -131,7 +134,6 @@ pub struct LocalModel {
     info: ModelInfo,
     engine: Engine,
     text: Arc<TextSide>,
-    context_tokens: usize,
 }
 
 /// What turns requests into tokens.
@@ -140,6 +142,10 @@ struct TextSide {
     template: ChatTemplate,
     grammars: GrammarFactory,
     end_tokens: Arc<[u32]>,
+    context_tokens: usize,
+    /// The most bytes that the context can hold, if every token were the longest one.
+    text_bytes_max: usize,
+    long_texts: Semaphore,
 }
 
 impl LocalModel {
@@ -150,13 +156,18 @@ impl LocalModel {
     pub fn load(path: &Path, options: &LocalOptions) -> Result<Self, LoadError> {
         let Loaded { scheduler, tokenizer, template, info, context_tokens } = Loaded::open(path, options)?;
         let engine = Engine::start(scheduler, options.queue_max).map_err(LoadError::Thread)?;
+        let ids = 0..u32::try_from(tokenizer.vocab_len()).unwrap_or(u32::MAX);
+        let longest = ids.map(|id| tokenizer.token_bytes(id).len()).max().unwrap_or(1).max(1);
         let text = TextSide {
             grammars: GrammarFactory::new(Arc::clone(&tokenizer)),
             end_tokens: tokenizer.end_tokens().into(),
             template,
+            context_tokens,
+            text_bytes_max: context_tokens.saturating_mul(longest),
+            long_texts: Semaphore::new(LONG_TEXTS_MAX),
             tokenizer,
         };
-        Ok(Self { info, engine, text: Arc::new(text), context_tokens })
+        Ok(Self { info, engine, text: Arc::new(text) })
     }
 
     /// The scheduler of the model at `path`, for measuring, and the size of its vocabulary.
@@ -176,12 +187,13 @@ impl LocalModel {
 
     fn submit(&self, request: &GenerateRequest, prepared: Prepared) -> Result<ModelStream, ModelError> {
         let Prepared { tokens, grammar } = prepared;
-        let room = self.context_tokens.saturating_sub(tokens.len());
+        let context = self.text.context_tokens;
+        let room = context.saturating_sub(tokens.len());
         if tokens.is_empty() {
             return Err(invalid("prompt", "the prompt is empty; it needs at least one token"));
         }
         if room == 0 {
-            let (prompt_tokens, context_tokens) = (tokens.len() as u64, self.context_tokens as u64);
+            let (prompt_tokens, context_tokens) = (tokens.len() as u64, context as u64);
             return Err(ModelError::ContextExceeded { prompt_tokens, context_tokens });
         }
         let answer_max = request.max_tokens.map_or(room, |max| room.min(max.max(1) as usize));
@@ -241,10 +253,13 @@ impl Model for LocalModel {
                 let prepared = self.text.prepare(&request)?;
                 return self.submit(&request, prepared);
             }
+            // Few threads do this work: each keeps memory of its own between two texts.
+            let permit = self.text.long_texts.acquire().await;
             let text = Arc::clone(&self.text);
             let work = tokio::task::spawn_blocking(move || (text.prepare(&request), request));
             let (prepared, request) =
                 work.await.map_err(|error| ModelError::Failed { message: error.to_string() })?;
+            drop(permit);
             self.submit(&request, prepared?)
         })
     }
@@ -307,6 +322,14 @@ struct Prepared {
 impl TextSide {
     /// Tokens and grammar of a request: milliseconds for long texts and for grammars.
     fn prepare(&self, request: &GenerateRequest) -> Result<Prepared, ModelError> {
+        // What can't fit is refused before it costs memory.
+        let bytes = prompt_bytes(&request.prompt);
+        if bytes > self.text_bytes_max {
+            let longest = self.text_bytes_max / self.context_tokens.max(1);
+            let (prompt_tokens, context_tokens) =
+                (bytes.div_ceil(longest.max(1)) as u64, self.context_tokens as u64);
+            return Err(ModelError::ContextExceeded { prompt_tokens, context_tokens });
+        }
         let tools = match request.tool_choice {
             ToolChoice::Auto => request.tools.as_slice(),
             ToolChoice::None => &[],

@@ -11,7 +11,7 @@
 use crate::forward::{Batch, Forward, Row};
 use crate::pace::Pace;
 use crate::sequence::Sequence;
-use genesis_mesh_core::FinishReason;
+use genesis_mesh_core::{FinishReason, ModelError};
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -91,7 +91,7 @@ impl Scheduler {
         }
     }
 
-    fn finish(&mut self, index: usize, end: Result<FinishReason, String>) {
+    fn finish(&mut self, index: usize, end: Result<FinishReason, ModelError>) {
         let mut sequence = self.running.remove(index);
         self.forward.cache().release(&mut sequence.pages);
         sequence.end(end);
@@ -216,7 +216,7 @@ impl Scheduler {
                 pick.2 = pick.1.pick(kernels, logits);
             }
         });
-        let mut ended: Vec<(usize, Result<FinishReason, String>)> = picks
+        let mut ended: Vec<(usize, Result<FinishReason, ModelError>)> = picks
             .into_iter()
             .filter_map(|pick| {
                 let (index, _, end) = pick.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -5,11 +5,11 @@
 //! Flow: made by `LocalModel`, queued, run by the scheduler token by token, ended by exactly one `End`.
 
 use crate::forward::Forward;
-use crate::grammar::GrammarState;
+use crate::grammar::{GrammarError, GrammarState};
 use crate::kernel::Kernels;
 use crate::kv::Pages;
 use crate::sample::{Logprobs, Sampler, log_softmax_top};
-use genesis_mesh_core::FinishReason;
+use genesis_mesh_core::{FinishReason, ModelError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc;
@@ -24,7 +24,7 @@ pub(crate) enum Reply {
         logprobs: Option<Box<Logprobs>>,
     },
     /// The end; nothing follows.
-    End(Result<FinishReason, String>),
+    End(Result<FinishReason, ModelError>),
 }
 
 /// One answer on its way.
@@ -69,10 +69,10 @@ impl Sequence {
         &mut self,
         kernels: &Kernels,
         logits: &mut [f32],
-    ) -> Option<Result<FinishReason, String>> {
+    ) -> Option<Result<FinishReason, ModelError>> {
         let mask = match self.grammar.as_mut().map(GrammarState::mask).transpose() {
             Ok(mask) => mask,
-            Err(error) => return Some(Err(error.to_string())),
+            Err(error) => return Some(Err(grammar_fault(&error))),
         };
         // The sampler uses the logits as scratch, so what is reported of them is kept first.
         let reported = self.logprobs.map(|top| (top, logits.to_vec()));
@@ -82,11 +82,13 @@ impl Sequence {
         } else {
             self.sampler.pick(logits, mask, &self.tokens, position)
         };
-        let Some(token) = picked else { return Some(Err("no token is possible".to_owned())) };
+        let Some(token) = picked else {
+            return Some(Err(ModelError::Failed { message: "no token is possible".to_owned() }));
+        };
         if let Some(grammar) = &mut self.grammar
             && let Err(error) = grammar.commit(token)
         {
-            return Some(Err(error.to_string()));
+            return Some(Err(grammar_fault(&error)));
         }
         self.tokens.push(token);
         let logprobs = reported.map(|(top, raw)| Box::new(log_softmax_top(&raw, token, top)));
@@ -103,7 +105,12 @@ impl Sequence {
     }
 
     /// Tells the end.
-    pub(crate) fn end(&self, end: Result<FinishReason, String>) {
+    pub(crate) fn end(&self, end: Result<FinishReason, ModelError>) {
         let _ = self.reply.try_send(Reply::End(end));
     }
+}
+
+/// A grammar that fails on the way is one that asks for more work than a step may take: the caller's mistake.
+fn grammar_fault(error: &GrammarError) -> ModelError {
+    ModelError::InvalidRequest { param: Some("response_format".to_owned()), message: error.to_string() }
 }

@@ -55,8 +55,8 @@ impl Stream for AnswerStream {
             let event = match ready!(self.replies.poll_recv(context)) {
                 Some(Reply::Token { id, logprobs }) => self.token(id, logprobs.as_deref()),
                 Some(Reply::End(Ok(reason))) => self.end(reason),
-                Some(Reply::End(Err(message))) => return self.fail(message),
-                None => return self.fail("the engine stopped".to_owned()),
+                Some(Reply::End(Err(error))) => return self.fail(error),
+                None => return self.fail(ModelError::Failed { message: "the engine stopped".to_owned() }),
             };
             if let Some(event) = event {
                 return Poll::Ready(Some(Ok(event)));
@@ -95,9 +95,9 @@ impl AnswerStream {
         self.text(text)
     }
 
-    fn fail(&mut self, message: String) -> Poll<Option<Result<ModelEvent, ModelError>>> {
+    fn fail(&mut self, error: ModelError) -> Poll<Option<Result<ModelEvent, ModelError>>> {
         self.state = State::Ended;
-        Poll::Ready(Some(Err(ModelError::Failed { message })))
+        Poll::Ready(Some(Err(error)))
     }
 
     fn text(&mut self, text: String) -> Option<ModelEvent> {

@@ -16,10 +16,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle, Thread};
 
-/// Turns of the spin loop before a member sleeps at a barrier: about 20 µs, several times a usual wait.
-const BARRIER_SPINS: u32 = 4_000;
+/// Turns of the spin loop before a member sleeps at a barrier: about 20 µs (a turn took 53 ns on Zen 5), several
+/// times a usual wait. Ten times more lost a third of the speed beside two busy processes.
+const BARRIER_SPINS: u32 = 400;
 /// Turns before a worker without a job sleeps: about 50 µs, longer than the gap between two steps.
-const IDLE_SPINS: u32 = 10_000;
+const IDLE_SPINS: u32 = 1_000;
 /// More than the widest team: job numbers are multiples of it.
 const WIDTHS: usize = 1 << 12;
 

@@ -58,14 +58,14 @@ macro_rules! tiles {
     ($lanes:ident, $rows:expr, $at:ident, $tile:ident, $body:block) => {{
         let mut $at = 0;
         macro_rules! size {
-                            ($size:literal) => {
-                                while $rows - $at >= $size {
-                                    const $tile: usize = $size;
-                                    $body
-                                    $at += $size;
-                                }
-                            };
-                        }
+                                ($size:literal) => {
+                                    while $rows - $at >= $size {
+                                        const $tile: usize = $size;
+                                        $body
+                                        $at += $size;
+                                    }
+                                };
+                            }
         if $lanes::HAS_32_REGISTERS {
             size!(16);
             size!(8);
