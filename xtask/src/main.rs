@@ -6,6 +6,7 @@
 
 mod model;
 mod quantize;
+mod bench;
 mod tidy;
 
 use clap::{Parser, Subcommand};
@@ -26,6 +27,9 @@ enum Task {
     Model,
     /// Packs the weights of a GGUF file as another block type, for tests of that type.
     Quantize(quantize::Arguments),
+    /// Measures speed and memory, and holds them to their bounds.
+    #[command(subcommand)]
+    Bench(bench::Bench),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -33,5 +37,6 @@ fn main() -> anyhow::Result<()> {
         Task::Tidy => tidy::run(),
         Task::Model => model::run(),
         Task::Quantize(arguments) => quantize::run(&arguments),
+        Task::Bench(bench) => bench::run(bench),
     }
 }

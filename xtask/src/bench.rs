@@ -1,0 +1,187 @@
+//! `cargo xtask bench local`: the engine's speed and memory, beside what its users would pick instead.
+//!
+//! Owns: the list of measured things, one module each, and the order of a bench.
+//! Never: needs the network, runs in tests, or leaves a process behind.
+//! Flow: `local` builds the server, runs each measured thing in turns with what it is compared with, and prints
+//! a Markdown table; a signal ends all children first.
+
+mod error;
+mod children;
+mod series;
+mod line;
+mod context;
+mod busy;
+mod prompts;
+mod server;
+mod engine;
+mod against;
+mod llama_cpp;
+mod kernels;
+mod neighbours;
+mod arrivals;
+mod clients;
+mod sockets;
+mod start;
+mod machine;
+mod report;
+
+use children::Children;
+use clap::ValueEnum;
+use context::Context;
+use error::BenchError;
+use genesis_mesh_local::fetch;
+use line::Line;
+use std::path::{Path, PathBuf};
+use tokio::runtime::Builder;
+
+/// What to measure.
+#[derive(clap::Subcommand)]
+pub(crate) enum Bench {
+    /// Measures the local engine with the default model, and the server with it.
+    Local(Arguments),
+    /// Computes nothing of use until its standard input ends: the busy neighbour of a bench.
+    #[command(hide = true)]
+    Busy,
+}
+
+/// How to measure the local engine.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// A program to compare with, called as `PATH MODEL bench --np N --reps 2 --threads N`. It prints a line of
+    /// JSON with `prefill_tok_s` and `decode_tok_s` for each repetition; the last one counts.
+    #[arg(long, value_name = "PATH")]
+    against: Option<PathBuf>,
+    /// The Python that has llama-cpp-python; without it that of `.venv-bench`, which `make bench` makes.
+    #[arg(long, value_name = "PATH")]
+    python: Option<PathBuf>,
+    /// How often each side of a comparison is measured, in turns.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    /// Threads of each engine.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
+    threads: u16,
+    /// Measures these alone.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    only: Vec<Thing>,
+}
+
+/// A measured thing: one module of this folder.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Thing {
+    /// Tokens a second at 1 to 32 sequences, and of prompts, beside the program of `--against`.
+    Against,
+    /// The same for one sequence, beside llama.cpp.
+    LlamaCpp,
+    /// The AVX2 path beside the AVX-512 path.
+    Kernels,
+    /// 8 sequences with two busy processes beside them.
+    Neighbours,
+    /// 4 streams while a long prompt arrives every second.
+    Arrivals,
+    /// 16 clients on the server's socket, beside the same in process.
+    Sockets,
+    /// The time to be ready, the memory when idle, the size of the binary.
+    Start,
+}
+
+impl Thing {
+    fn run(self, context: &Context) -> Result<Vec<Line>, BenchError> {
+        match self {
+            Self::Against => against::run(context),
+            Self::LlamaCpp => llama_cpp::run(context),
+            Self::Kernels => kernels::run(context),
+            Self::Neighbours => neighbours::run(context),
+            Self::Arrivals => arrivals::run(context),
+            Self::Sockets => sockets::run(context),
+            Self::Start => start::run(context),
+        }
+    }
+
+    fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
+/// Runs the bench, or the child of one.
+///
+/// # Errors
+/// Something can't be measured, a signal came, or a line missed its bound.
+pub(crate) fn run(bench: Bench) -> anyhow::Result<()> {
+    match bench {
+        Bench::Busy => Ok(busy::run()?),
+        Bench::Local(arguments) => Ok(local(arguments)?),
+    }
+}
+
+/// Measures on a thread of its own, so that a signal finds this one waiting for it.
+fn local(arguments: Arguments) -> Result<(), BenchError> {
+    if cfg!(debug_assertions) {
+        return Err(BenchError::DebugBuild);
+    }
+    let children = Children::default();
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| BenchError::io("start a runtime", error))?;
+    let measured = runtime.block_on(async {
+        let for_work = children.clone();
+        let work = tokio::task::spawn_blocking(move || measure(&arguments, for_work));
+        tokio::select! {
+            done = work => done.unwrap_or_else(|panic| Err(BenchError::Panicked(panic.to_string()))),
+            signal = signal() => Err(signal.err().unwrap_or(BenchError::Interrupted)),
+        }
+    });
+    children.end_all();
+    runtime.shutdown_background();
+    measured
+}
+
+fn measure(arguments: &Arguments, children: Children) -> Result<(), BenchError> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+    let model = fetch::cached()?.ok_or(BenchError::NoModel)?;
+    let context = Context {
+        against: arguments.against.clone(),
+        python: arguments.python.clone().unwrap_or_else(|| root.join(".venv-bench/bin/python")),
+        driver: root.join("scripts/bench/llama_cpp_speed.py"),
+        rounds: usize::from(arguments.rounds),
+        threads: usize::from(arguments.threads),
+        model,
+        children,
+    };
+    let all = Thing::value_variants().iter().copied();
+    let things: Vec<Thing> =
+        all.filter(|thing| arguments.only.is_empty() || arguments.only.contains(thing)).collect();
+    if things.iter().any(|thing| matches!(thing, Thing::Sockets | Thing::Start)) {
+        server::build(root, &context.children)?;
+    }
+    let mut loads = Vec::new();
+    let mut lines = Vec::new();
+    for thing in things {
+        let load = machine::load_average();
+        eprintln!("bench: {}, load average {load}", thing.name());
+        loads.push(format!("{} {load}", thing.name()));
+        lines.extend(thing.run(&context)?);
+    }
+    print!("{}", report::markdown(&lines, &context, &loads));
+    match lines.iter().filter(|line| line.is_held() == Some(false)).count() {
+        0 => Ok(()),
+        missed => Err(BenchError::Missed { missed, lines: lines.len() }),
+    }
+}
+
+/// Resolves at SIGINT or SIGTERM.
+async fn signal() -> Result<(), BenchError> {
+    let failed = |error| BenchError::io("wait for signals", error);
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        tokio::select! {
+            _ = terminate.recv() => Ok(()),
+            interrupt = tokio::signal::ctrl_c() => interrupt.map_err(failed),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await.map_err(failed)
+}
+
+#[cfg(test)]
+mod tests;
