@@ -5,10 +5,12 @@
 
 use crate::cli::Cli;
 use crate::progress::FetchProgress;
-use genesis_mesh::local::fetch::{self, Source};
+use genesis_mesh::local::fetch::{Fetcher, Source};
 use genesis_mesh::local::{LocalModel, LocalOptions};
 use genesis_mesh::{LoadFailure, ModelSource, ScriptedModel};
+use std::ops::ControlFlow;
 use std::path::Path;
+use tokio_util::sync::CancellationToken;
 
 /// The name of the default model.
 const DEFAULT_NAME: &str = "smollm2";
@@ -16,8 +18,8 @@ const DEFAULT_NAME: &str = "smollm2";
 /// The longest name that a mesh takes, in bytes.
 const NAME_BYTES_MAX: usize = 64;
 
-/// The model that the flags ask for, with its name.
-pub(crate) fn model(cli: &Cli) -> (String, ModelSource) {
+/// The model that the flags ask for, with its name; `stop` ends a fetch.
+pub(crate) fn model(cli: &Cli, stop: &CancellationToken) -> (String, ModelSource) {
     if let Some(path) = cli.script.clone() {
         let name = name(&path);
         return (name, ModelSource::lazy(path.display().to_string(), || ScriptedModel::from_file(path)));
@@ -26,9 +28,13 @@ pub(crate) fn model(cli: &Cli) -> (String, ModelSource) {
     match cli.model.clone() {
         Some(path) => (name(&path), ModelSource::gguf(path, options)),
         None => {
+            let stop = stop.clone();
             let load = move || -> Result<LocalModel, LoadFailure> {
                 let mut progress = FetchProgress::new();
-                let path = fetch::fetch(&mut |now| progress.show(now))?;
+                let path = Fetcher::from_env()?.fetch(&mut |now| {
+                    progress.show(now);
+                    if stop.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                })?;
                 drop(progress);
                 Ok(LocalModel::load(&path, &options)?)
             };

@@ -14,12 +14,16 @@ mod signals;
 use cli::Cli;
 use genesis_mesh::GenesisMesh;
 use genesis_mesh_server::{Serve, ServeError, ServeOptions};
+use signals::Signals;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
+
+/// How long a fetch may take to end its download.
+const STOP_LOADING: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let started = Instant::now();
@@ -33,8 +37,8 @@ fn main() -> ExitCode {
         Ok(status) => status,
         Err(error) => fail(&error.to_string()),
     };
-    // A model that is still being loaded must not hold the program.
-    runtime.shutdown_background();
+    // A fetch ends its download when it is told to stop; a model that is being loaded must not hold the program.
+    runtime.shutdown_timeout(STOP_LOADING);
     status
 }
 
@@ -42,18 +46,32 @@ async fn run(cli: Cli, started: Instant) -> Result<ExitCode, ServeError> {
     // Bound first, so that an address in use is told before a model is fetched.
     let listener = TcpListener::bind((cli.host.as_str(), cli.port)).await.map_err(ServeError::Bind)?;
     let addr = listener.local_addr().map_err(ServeError::Bind)?;
-    let (name, model) = choice::model(&cli);
-    let mesh = GenesisMesh::new().model(name, model).setup().await?;
+    // Before anything is said, so that whoever waits for it may send a signal at once.
+    let mut signals = Signals::install().map_err(ServeError::Bind)?;
+    let stop = CancellationToken::new();
+    let (name, model) = choice::model(&cli, &stop);
+    let mesh = tokio::select! {
+        mesh = GenesisMesh::new().model(name, model).setup() => mesh?,
+        () = signals.next() => {
+            tracing::info!("stopped before the model was ready");
+            stop.cancel();
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     banner::show(&mut io::stderr().lock(), addr, &mesh, started.elapsed());
     // For scripts that ask for port 0; a closed stdout is their choice.
     drop(writeln!(io::stdout().lock(), "listening on http://{addr}"));
 
     let mut options = ServeOptions::default();
     options.drain = Duration::from_secs(cli.drain_seconds);
-    let stop = CancellationToken::new();
+    let stop_twice = async {
+        signals.next().await;
+        stop.cancel();
+        signals.next().await;
+    };
     tokio::select! {
         served = mesh.serve_on(listener, options, stop.cancelled()) => served.map(|()| ExitCode::SUCCESS),
-        () = signals::second(&stop) => {
+        () = stop_twice => {
             tracing::warn!("a second signal: ending at once");
             Ok(ExitCode::FAILURE)
         }

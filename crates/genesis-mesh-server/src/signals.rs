@@ -4,36 +4,45 @@
 //! Never: stops anything itself.
 
 use std::io;
-use tokio_util::sync::CancellationToken;
 
-/// Cancels `stop` at the first signal and resolves at the second.
-pub(crate) async fn second(stop: &CancellationToken) {
-    if let Err(error) = watch(stop).await {
-        tracing::error!(%error, "signals can't be received; stop this program by force");
-        std::future::pending::<()>().await;
-    }
+/// The signals that stop this program; from [`Signals::install`] on none is lost.
+pub(crate) struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
 }
 
-#[cfg(unix)]
-async fn watch(stop: &CancellationToken) -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    // Kept over both rounds, so that no signal falls between them.
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    loop {
+impl Signals {
+    /// Takes the signals over from the system, which would end the program.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub(crate) fn install() -> io::Result<Self> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+            Ok(Self { terminate, interrupt })
+        }
+        #[cfg(not(unix))]
+        Ok(Self {})
+    }
+
+    /// Waits for the next signal.
+    ///
+    /// # Cancel safety
+    /// A signal that comes while nobody waits is kept for the next call.
+    pub(crate) async fn next(&mut self) {
+        #[cfg(unix)]
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-        if stop.is_cancelled() {
-            return Ok(());
+        #[cfg(not(unix))]
+        if let Err(error) = tokio::signal::ctrl_c().await {
+            tracing::error!(%error, "signals can't be received; stop this program by force");
+            std::future::pending::<()>().await;
         }
-        stop.cancel();
     }
-}
-
-#[cfg(not(unix))]
-async fn watch(stop: &CancellationToken) -> io::Result<()> {
-    tokio::signal::ctrl_c().await?;
-    stop.cancel();
-    tokio::signal::ctrl_c().await
 }
