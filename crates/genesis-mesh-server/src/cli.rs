@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 /// Serves a language model over WebSocket.
 ///
-/// Without --model the default model (SmolLM2-135M-Instruct, 92 MB) is fetched on the first start and kept in
+/// Without --model the default model (SmolLM2-135M-Instruct, 98 MB) is fetched on the first start and kept in
 /// the user's cache directory. Clients send one JSON object to ws://HOST:PORT/ws/NAME and get the answer as it
 /// is made.
 #[derive(Debug, Parser)]

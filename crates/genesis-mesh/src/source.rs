@@ -52,7 +52,7 @@ impl ModelSource {
         Self::lazy(path.display().to_string(), move || LocalModel::load(&path, &options))
     }
 
-    /// The default model, SmolLM2-135M-Instruct: from the cache, where it is put on the first use (92 MB).
+    /// The default model, SmolLM2-135M-Instruct: from the cache, where it is put on the first use (98 MB).
     #[must_use]
     pub fn smollm2(options: LocalOptions) -> Self {
         Self::lazy("the cache", move || -> Result<LocalModel, LoadFailure> {
