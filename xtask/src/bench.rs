@@ -31,6 +31,7 @@ use context::Context;
 use error::BenchError;
 use genesis_mesh_local::fetch;
 use line::Line;
+use machine::Beside;
 use std::path::{Path, PathBuf};
 use tokio::runtime::Builder;
 
@@ -82,6 +83,23 @@ enum Thing {
     Sockets,
     /// The time to be ready, the memory when idle, the size of the binary.
     Start,
+}
+
+impl Arguments {
+    /// The command without this machine's paths.
+    fn command(&self) -> String {
+        let mut command =
+            format!("cargo xtask bench local --rounds {} --threads {}", self.rounds, self.threads);
+        let paths = [("--against", &self.against), ("--python", &self.python)];
+        for (flag, _) in paths.iter().filter(|(_, path)| path.is_some()) {
+            command += &format!(" {flag} PATH");
+        }
+        if !self.only.is_empty() {
+            let names: Vec<_> = self.only.iter().map(|thing| thing.name()).collect();
+            command += &format!(" --only {}", names.join(","));
+        }
+        command
+    }
 }
 
 impl Thing {
@@ -138,6 +156,7 @@ fn measure(arguments: &Arguments, children: Children) -> Result<(), BenchError> 
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
     let model = fetch::cached()?.ok_or(BenchError::NoModel)?;
     let context = Context {
+        command: arguments.command(),
         against: arguments.against.clone(),
         python: arguments.python.clone().unwrap_or_else(|| root.join(".venv-bench/bin/python")),
         driver: root.join("scripts/bench/llama_cpp_speed.py"),
@@ -152,15 +171,15 @@ fn measure(arguments: &Arguments, children: Children) -> Result<(), BenchError> 
     if things.iter().any(|thing| matches!(thing, Thing::Sockets | Thing::Start)) {
         server::build(root, &context.children)?;
     }
-    let mut loads = Vec::new();
-    let mut lines = Vec::new();
+    let (mut lines, mut beside) = (Vec::new(), Vec::new());
     for thing in things {
-        let load = machine::load_average();
-        eprintln!("bench: {}, load average {load}", thing.name());
-        loads.push(format!("{} {load}", thing.name()));
+        let (load_average, before) = (machine::load_average(), machine::ticks());
+        eprintln!("bench: {}, load average {load_average}", thing.name());
         lines.extend(thing.run(&context)?);
+        let others = before.zip(machine::ticks()).map(|(before, after)| after.others_since(&before));
+        beside.push(Beside { thing: thing.name(), load_average, others });
     }
-    print!("{}", report::markdown(&lines, &context, &loads));
+    print!("{}", report::markdown(&lines, &context, &beside));
     match lines.iter().filter(|line| line.is_held() == Some(false)).count() {
         0 => Ok(()),
         missed => Err(BenchError::Missed { missed, lines: lines.len() }),

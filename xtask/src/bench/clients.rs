@@ -19,7 +19,7 @@ pub(crate) const CLIENTS: usize = 16;
 pub(crate) const PROMPT_TOKENS: usize = 70;
 pub(crate) const ANSWER_TOKENS: u32 = 64;
 /// Requests of each client, one after the other: the first meet fifteen others, the last find a server in stride.
-pub(crate) const REQUESTS: usize = 4;
+pub(crate) const REQUESTS: usize = 8;
 
 /// The prompts of one round: those of a client are one entry.
 pub(crate) type Script = Vec<Vec<String>>;

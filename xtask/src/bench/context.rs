@@ -9,6 +9,8 @@ use std::path::PathBuf;
 
 /// What a measured thing may use.
 pub(crate) struct Context {
+    /// The command that asks for this bench, as others would write it.
+    pub(crate) command: String,
     /// The program of `--against`.
     pub(crate) against: Option<PathBuf>,
     /// The Python that should have llama-cpp-python.

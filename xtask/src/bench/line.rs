@@ -19,6 +19,8 @@ pub(crate) enum Outcome {
     Compared { ours: Series, other: Series, beside: String, bound: Bound },
     /// One side, below a limit in the line's unit.
     Limited { ours: Series, limit: f64 },
+    /// One side without a bound, for the reader's information.
+    Told { ours: Series },
     /// Nothing, and why.
     NotMeasured { why: String },
 }
@@ -47,14 +49,14 @@ impl Line {
         Self { what: what.into(), unit: Unit::TokensPerSecond, outcome }
     }
 
-    /// Whether the bound is held; `None` if nothing was measured.
+    /// Whether the bound is held; `None` if there is none, or nothing was measured.
     pub(crate) fn is_held(&self) -> Option<bool> {
         let ratio = self.ratio()?;
         Some(match &self.outcome {
             Outcome::Compared { bound: Bound::AtLeast(bound), .. } => ratio >= *bound,
             Outcome::Compared { bound: Bound::AtMost(bound), .. } => ratio <= *bound,
             Outcome::Limited { .. } => ratio < 1.0,
-            Outcome::NotMeasured { .. } => return None,
+            Outcome::Told { .. } | Outcome::NotMeasured { .. } => return None,
         })
     }
 
@@ -63,7 +65,7 @@ impl Line {
         match &self.outcome {
             Outcome::Compared { ours, other, .. } => Some(ours.median() / other.median()),
             Outcome::Limited { ours, limit } => Some(ours.median() / limit),
-            Outcome::NotMeasured { .. } => None,
+            Outcome::Told { .. } | Outcome::NotMeasured { .. } => None,
         }
     }
 
@@ -71,7 +73,7 @@ impl Line {
     pub(crate) fn paired_ratio(&self) -> Option<f64> {
         match &self.outcome {
             Outcome::Compared { ours, other, .. } => Some(ours.paired_ratio(other)),
-            Outcome::Limited { .. } | Outcome::NotMeasured { .. } => None,
+            Outcome::Limited { .. } | Outcome::Told { .. } | Outcome::NotMeasured { .. } => None,
         }
     }
 }

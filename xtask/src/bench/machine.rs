@@ -28,6 +28,57 @@ pub(crate) fn load_average() -> String {
     read("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned()
 }
 
+/// What ran beside the bench while it measured one thing.
+pub(crate) struct Beside {
+    /// The measured thing's name.
+    pub(crate) thing: String,
+    /// The load average before it.
+    pub(crate) load_average: String,
+    /// The share of all cores that others had during it; `None` where /proc doesn't say.
+    pub(crate) others: Option<f64>,
+}
+
+/// Time that the machine's cores have spent, in the clock ticks of /proc.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ticks {
+    all: u64,
+    idle: u64,
+    /// Of this process and of its children that have ended.
+    own: u64,
+}
+
+/// The ticks so far; `None` where /proc doesn't say.
+pub(crate) fn ticks() -> Option<Ticks> {
+    let stat = std::fs::read_to_string("/proc/stat").ok()?;
+    let own = std::fs::read_to_string("/proc/self/stat").ok()?;
+    Ticks::parse(&stat, &own)
+}
+
+impl Ticks {
+    /// From the texts of /proc/stat and /proc/self/stat; proc(5) numbers their fields.
+    pub(crate) fn parse(stat: &str, own: &str) -> Option<Self> {
+        let number = |field: &str| Some(field.parse::<i64>().ok()?.unsigned_abs());
+        let numbers = |text: &str| text.split_whitespace().map_while(number).collect::<Vec<u64>>();
+        // user, nice, system, idle, iowait, irq, softirq, steal; the guests after them are counted in user.
+        let cores = numbers(stat.lines().next()?.strip_prefix("cpu ")?);
+        let all = cores.iter().take(8).sum();
+        let idle = cores.iter().skip(3).take(2).sum();
+        // The name may hold spaces and brackets. After it a letter, then fields 4 and on: 14 to 17 are
+        // the times of this process and of the children that it has waited for.
+        let (_, fields) = own.rsplit_once(") ")?;
+        let fields = numbers(fields.split_once(' ')?.1);
+        Some(Self { all, idle, own: fields.iter().skip(10).take(4).sum() })
+    }
+
+    /// The share of all cores, 0 to 1, that others had since `earlier`, other guests of the host among them.
+    pub(crate) fn others_since(&self, earlier: &Self) -> f64 {
+        let since = |value: fn(&Self) -> u64| value(self).saturating_sub(value(earlier)) as f64;
+        let (all, idle, own) =
+            (since(|ticks| ticks.all), since(|ticks| ticks.idle), since(|ticks| ticks.own));
+        ((all - idle - own) / all.max(1.0)).clamp(0.0, 1.0)
+    }
+}
+
 fn processor() -> Option<String> {
     let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
     let field =

@@ -5,44 +5,47 @@
 
 use super::context::Context;
 use super::line::{Bound, Line, Outcome, Unit};
-use super::machine;
+use super::machine::{self, Beside};
 use super::series::Series;
 
-/// The result of a bench; `loads` says what else ran before each measured thing.
-pub(crate) fn markdown(lines: &[Line], context: &Context, loads: &[String]) -> String {
+/// The share of the cores from which on others disturb: about what an idle system's own programs take.
+const OTHERS_MAX: f64 = 0.05;
+
+/// The result of a bench; `beside` says what else ran.
+pub(crate) fn markdown(lines: &[Line], context: &Context, beside: &[Beside]) -> String {
     let mut text = format!(
         "Machine: {}.\nCommand: `{}`; {} rounds in turns, {} threads. Values are medians, with the lowest and the \
-         highest round; `ratio` is that of the medians, `paired` the median of the ratios of each round. One run \
-         before the first round is not counted.\nLoad average before each, the bench's own work before it \
-         included: {}.\n\n",
+         highest round; `ratio` is that of the medians, `paired` the median of the ratios of each round. Where two \
+         sides are compared, one run of each before the first round is not counted.\nOthers' share of the cores \
+         during each, with the load average before it: {}.\n",
         machine::description(),
-        command(context),
+        context.command,
         context.rounds,
         context.threads,
-        loads.join(", "),
+        beside.iter().map(share).collect::<Vec<_>>().join(", "),
     );
-    text += "| what | measured | beside | ratio | paired | bound | |\n| --- | --- | --- | --- | --- | --- | --- |\n";
+    if beside.iter().any(|beside| beside.others.is_some_and(|others| others > OTHERS_MAX)) {
+        text += "**The machine was not quiet. Engines that wait at barriers lose most by that: compare nothing.**\n";
+    }
+    text += "\n| what | measured | beside | ratio | paired | bound | |\n";
+    text += "| --- | --- | --- | --- | --- | --- | --- |\n";
     for line in lines {
         text += &row(line);
     }
     text
 }
 
-/// The command with its paths as words: they are of no use elsewhere.
-fn command(context: &Context) -> String {
-    let mut command =
-        format!("cargo xtask bench local --rounds {} --threads {}", context.rounds, context.threads);
-    if context.against.is_some() {
-        command += " --against PATH";
-    }
-    command
+fn share(beside: &Beside) -> String {
+    let others =
+        beside.others.map_or_else(|| "unknown".to_owned(), |others| format!("{:.0} %", others * 100.0));
+    format!("{} {others} ({})", beside.thing, beside.load_average)
 }
 
 fn row(line: &Line) -> String {
     let result = match line.is_held() {
         Some(true) => "held",
         Some(false) => "**missed**",
-        None => "not measured",
+        None => "",
     };
     let number = |ratio: Option<f64>| ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
     let (ratio, paired) = (number(line.ratio()), number(line.paired_ratio()));
@@ -57,7 +60,8 @@ fn row(line: &Line) -> String {
         Outcome::Limited { ours, limit } => {
             (values(ours, line.unit), String::new(), format!("under {limit} {}", line.unit.name()))
         }
-        Outcome::NotMeasured { why } => (why.clone(), String::new(), String::new()),
+        Outcome::Told { ours } => (values(ours, line.unit), String::new(), "none".to_owned()),
+        Outcome::NotMeasured { why } => (format!("not measured: {why}"), String::new(), String::new()),
     };
     format!("| {} | {measured} | {beside} | {ratio} | {paired} | {bound} | {result} |\n", line.what)
 }

@@ -4,6 +4,7 @@ use super::against;
 use super::children::Children;
 use super::error::BenchError;
 use super::line::{Bound, Line, Outcome, Unit};
+use super::machine::Ticks;
 use super::series::{Series, quantile};
 use std::process::{Command, Stdio};
 
@@ -67,4 +68,15 @@ fn children_end_with_the_bench_and_none_starts_after() {
     assert!(cat.read_line().expect("the output ends").is_none(), "a killed child says nothing more");
     let late = children.spawn(&mut Command::new("cat"), Stdio::inherit());
     assert!(matches!(late, Err(BenchError::Interrupted)));
+}
+
+#[test]
+fn the_share_of_others_is_what_neither_the_bench_nor_idling_took() {
+    let ticks = |stat: &str, own: &str| Ticks::parse(stat, own).expect("the texts are whole");
+    let before =
+        ticks("cpu  10 0 0 100 0 0 0 0 0 0\ncpu0 1", "7 (a b) c) R 1 7 7 0 -1 4 9 9 9 9 1 1 1 1 20 0");
+    // 100 ticks more: 60 of the bench and its children, 20 idle or waiting, 20 of others.
+    let after = ticks("cpu  70 0 10 115 5 0 0 10 3 0", "7 (a b) c) S 1 7 7 0 -1 4 9 9 9 9 31 11 11 11 20 0");
+    assert_eq!(after.others_since(&before), 0.2);
+    assert!(Ticks::parse("intr 5", "7 (a) R 1").is_none());
 }
