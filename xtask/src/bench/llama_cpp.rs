@@ -19,7 +19,7 @@ const PREFILL_FLOOR: Bound = Bound::AtLeast(6.0);
 pub(crate) fn run(context: &Context) -> Result<Vec<Line>, BenchError> {
     let what = "decode and prefill beside llama-cpp-python";
     if !context.python.exists() {
-        let why = format!("no {}; `make bench` makes one, or give `--python PATH`", context.python.display());
+        let why = "no Python that has it; `make bench` makes one, or give `--python PATH`";
         return Ok(vec![Line::not_measured(what, why)]);
     }
     let mut command = Command::new(&context.python);
