@@ -111,9 +111,11 @@ fn run(mut scheduler: Scheduler, requests: &mpsc::Receiver<Sequence>, gauges: &G
                 }
             }
         }
+        // Told before the step: whoever has seen a token of this step finds its place in the queue free.
         let before = scheduler.waiting();
-        scheduler.turn();
+        scheduler.admit();
         gauges.waiting.fetch_sub(before - scheduler.waiting(), Ordering::SeqCst);
+        scheduler.advance();
         gauges.running.store(scheduler.running(), Ordering::Relaxed);
         gauges.pages_in_use.store(scheduler.pages_in_use(), Ordering::Relaxed);
         gauges.steps.fetch_add(1, Ordering::Relaxed);

@@ -2,7 +2,7 @@
 //!
 //! Owns: the waiting and the running sequences, the forward pass, and the order of service.
 //! Never: touches text or waits for a client; a reply goes to a channel that has room.
-//! Flow: the engine thread calls `turn` while there is work: end, admit, batch, step, pick.
+//! Flow: the engine thread calls `admit` and `advance` while there is work: end, admit, batch, step, pick.
 //!
 //! Sequences that answer come first, a token each; then prompts share a budget, first come first served.
 //! When pages run out the youngest gives its own back and is computed again later: equal bits, so the
@@ -66,12 +66,22 @@ impl Scheduler {
 
     /// Ends what is cancelled, admits what fits, and computes one step.
     pub(crate) fn turn(&mut self) {
+        self.admit();
+        self.advance();
+    }
+
+    /// Ends what is cancelled and gives free slots to those who wait.
+    pub(crate) fn admit(&mut self) {
         self.end_stopped();
         while self.running.len() < self.slots
             && let Some(sequence) = self.waiting.pop_front()
         {
             self.running.push(sequence);
         }
+    }
+
+    /// Computes one step for those who run.
+    pub(crate) fn advance(&mut self) {
         let parts = self.compose();
         self.step(&parts);
     }

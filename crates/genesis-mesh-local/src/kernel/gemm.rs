@@ -57,23 +57,21 @@ unsafe fn tile<L: Lanes, B: Block, const T: usize>(matrix: &Matrix, group: usize
 macro_rules! tiles {
     ($lanes:ident, $rows:expr, $at:ident, $tile:ident, $body:block) => {{
         let mut $at = 0;
-        macro_rules! size {
-                                ($size:literal) => {
-                                    while $rows - $at >= $size {
-                                        const $tile: usize = $size;
-                                        $body
-                                        $at += $size;
-                                    }
-                                };
-                            }
         if $lanes::HAS_32_REGISTERS {
-            size!(16);
-            size!(8);
+            tiles!(16, $rows, $at, $tile, $body);
+            tiles!(8, $rows, $at, $tile, $body);
         }
-        size!(4);
-        size!(2);
-        size!(1);
+        tiles!(4, $rows, $at, $tile, $body);
+        tiles!(2, $rows, $at, $tile, $body);
+        tiles!(1, $rows, $at, $tile, $body);
     }};
+    ($size:literal, $rows:expr, $at:ident, $tile:ident, $body:block) => {
+        while $rows - $at >= $size {
+            const $tile: usize = $size;
+            $body
+            $at += $size;
+        }
+    };
 }
 
 #[inline(always)]
