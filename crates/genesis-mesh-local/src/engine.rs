@@ -60,7 +60,7 @@ impl Engine {
         let gauges = Arc::new(Gauges::default());
         let shown = Arc::clone(&gauges);
         thread::Builder::new().name("engine".to_owned()).spawn(move || run(scheduler, &requests, &shown))?;
-        Ok(Self { queue, gauges, queue_max })
+        Ok(Self { queue, gauges, queue_max: queue_max.max(1) })
     }
 
     /// Queues a sequence.

@@ -27,6 +27,7 @@ mod sequence;
 mod scheduler;
 mod engine;
 mod stream;
+mod text;
 mod model;
 pub mod measure;
 

@@ -1,13 +1,12 @@
 //! `LocalModel`: a GGUF file as a model of the mesh.
 //!
-//! Owns: loading, the options and their defaults, and the way from a request to a sequence.
+//! Owns: loading, the options and their defaults, and the way from a prepared request to a sequence.
 //! Never: computes in the caller's task, but for short prompts' tokens.
-//! Flow: `generate` renders and tokenizes, compiles the grammar, queues a sequence, gives its stream.
+//! Flow: `generate` prepares the request (`text.rs`), queues a sequence and gives its stream.
 
 use crate::engine::{Engine, EngineLoad, SubmitError};
 use crate::forward::{Forward, ForwardLimits};
 use crate::gguf::{Gguf, GgufError};
-use crate::grammar::{GrammarFactory, GrammarState};
 use crate::kernel::{Kernels, PAGE_POSITIONS};
 use crate::sample::Sampler;
 use crate::scheduler::{PROMPT_TOKENS_MAX, Scheduler};
@@ -16,23 +15,21 @@ use crate::stop::StopMatcher;
 use crate::stream::{AnswerStream, State};
 use crate::team::Team;
 use crate::template::{ChatTemplate, TemplateError};
+use crate::text::{Prepared, TextSide, invalid};
 use crate::tokenizer::{Tokenizer, TokenizerError};
 use crate::weights::{Weights, WeightsError};
 use genesis_mesh_core::{
-    BoxFuture, CancelHandle, GenerateRequest, Model, ModelError, ModelInfo, ModelStream, Prompt, ToolChoice,
+    BoxFuture, CancelHandle, GenerateRequest, Model, ModelError, ModelInfo, ModelStream,
 };
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{fmt, io, thread};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
-/// Texts up to this many bytes are tokenized in the caller's task: about 200 µs.
-const INLINE_TEXT_BYTES: usize = 4096;
-
-/// Long texts and grammars that are prepared at the same time.
-const LONG_TEXTS_MAX: usize = 2;
+/// What rotations and scores may take beside the keys and values: one part in this many.
+const POSITION_MEMORY_SHARE: usize = 16;
 
 /// How a model is run. The default suits a machine that does little else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,18 +133,6 @@ pub struct LocalModel {
     text: Arc<TextSide>,
 }
 
-/// What turns requests into tokens.
-struct TextSide {
-    tokenizer: Arc<Tokenizer>,
-    template: ChatTemplate,
-    grammars: GrammarFactory,
-    end_tokens: Arc<[u32]>,
-    context_tokens: usize,
-    /// The most bytes that the context can hold, if every token were the longest one.
-    text_bytes_max: usize,
-    long_texts: Semaphore,
-}
-
 impl LocalModel {
     /// Loads the GGUF file at `path`: blocks for a few hundred milliseconds for each GB and core.
     ///
@@ -156,17 +141,7 @@ impl LocalModel {
     pub fn load(path: &Path, options: &LocalOptions) -> Result<Self, LoadError> {
         let Loaded { scheduler, tokenizer, template, info, context_tokens } = Loaded::open(path, options)?;
         let engine = Engine::start(scheduler, options.queue_max).map_err(LoadError::Thread)?;
-        let ids = 0..u32::try_from(tokenizer.vocab_len()).unwrap_or(u32::MAX);
-        let longest = ids.map(|id| tokenizer.token_bytes(id).len()).max().unwrap_or(1).max(1);
-        let text = TextSide {
-            grammars: GrammarFactory::new(Arc::clone(&tokenizer)),
-            end_tokens: tokenizer.end_tokens().into(),
-            template,
-            context_tokens,
-            text_bytes_max: context_tokens.saturating_mul(longest),
-            long_texts: Semaphore::new(LONG_TEXTS_MAX),
-            tokenizer,
-        };
+        let text = TextSide::new(tokenizer, template, context_tokens, options.queue_max);
         Ok(Self { info, engine, text: Arc::new(text) })
     }
 
@@ -187,7 +162,7 @@ impl LocalModel {
 
     fn submit(&self, request: &GenerateRequest, prepared: Prepared) -> Result<ModelStream, ModelError> {
         let Prepared { tokens, grammar } = prepared;
-        let context = self.text.context_tokens;
+        let context = self.text.context_tokens();
         let room = context.saturating_sub(tokens.len());
         if tokens.is_empty() {
             return Err(invalid("prompt", "the prompt is empty; it needs at least one token"));
@@ -206,7 +181,7 @@ impl LocalModel {
             prompt_len,
             len_max: prompt_len + answer_max,
             tokens,
-            end_tokens: Arc::clone(&self.text.end_tokens),
+            end_tokens: self.text.end_tokens(),
             sampler: Sampler::new(&request.sampling, seed),
             grammar,
             logprobs: request.logprobs.map(usize::from),
@@ -221,7 +196,7 @@ impl LocalModel {
             SubmitError::Stopped => ModelError::Failed { message: "the engine stopped".to_owned() },
         })?;
         let stream = AnswerStream {
-            tokenizer: Arc::clone(&self.text.tokenizer),
+            tokenizer: Arc::clone(self.text.tokenizer()),
             replies,
             cancel: Arc::clone(&cancel),
             stop: StopMatcher::new(request.stop.clone()),
@@ -248,19 +223,8 @@ impl Model for LocalModel {
 
     fn generate(&self, request: GenerateRequest) -> BoxFuture<'_, Result<ModelStream, ModelError>> {
         Box::pin(async move {
-            let is_short = request.grammar.is_none() && prompt_bytes(&request.prompt) <= INLINE_TEXT_BYTES;
-            if is_short {
-                let prepared = self.text.prepare(&request)?;
-                return self.submit(&request, prepared);
-            }
-            // Few threads do this work: each keeps memory of its own between two texts.
-            let permit = self.text.long_texts.acquire().await;
-            let text = Arc::clone(&self.text);
-            let work = tokio::task::spawn_blocking(move || (text.prepare(&request), request));
-            let (prepared, request) =
-                work.await.map_err(|error| ModelError::Failed { message: error.to_string() })?;
-            drop(permit);
-            self.submit(&request, prepared?)
+            let (prepared, request) = TextSide::prepare(&self.text, request).await?;
+            self.submit(&request, prepared)
         })
     }
 }
@@ -294,7 +258,7 @@ impl Loaded {
             let (vocabulary, embedding) = (tokenizer.vocab_len(), weights.embedding.rows());
             return Err(LoadError::Vocabulary { vocabulary, embedding });
         }
-        let limits = limits(&weights, options)?;
+        let limits = limits(&weights, options, threads)?;
         weights.rotate_up_to(&file, limits.positions)?;
         drop(file);
         let info = ModelInfo {
@@ -314,65 +278,6 @@ impl Loaded {
     }
 }
 
-struct Prepared {
-    tokens: Vec<u32>,
-    grammar: Option<GrammarState>,
-}
-
-impl TextSide {
-    /// Tokens and grammar of a request: milliseconds for long texts and for grammars.
-    fn prepare(&self, request: &GenerateRequest) -> Result<Prepared, ModelError> {
-        // What can't fit is refused before it costs memory.
-        let bytes = prompt_bytes(&request.prompt);
-        if bytes > self.text_bytes_max {
-            let longest = self.text_bytes_max / self.context_tokens.max(1);
-            let (prompt_tokens, context_tokens) =
-                (bytes.div_ceil(longest.max(1)) as u64, self.context_tokens as u64);
-            return Err(ModelError::ContextExceeded { prompt_tokens, context_tokens });
-        }
-        let tools = match request.tool_choice {
-            ToolChoice::Auto => request.tools.as_slice(),
-            ToolChoice::None => &[],
-            ToolChoice::Required | ToolChoice::Named(_) => {
-                return Err(invalid(
-                    "tool_choice",
-                    "this model can't be forced to call a tool; use `auto` or `none`",
-                ));
-            }
-        };
-        let tokens = match &request.prompt {
-            Prompt::Text(text) => {
-                let tokens = self.tokenizer.encode(text, true);
-                let tokens = tokens.map_err(|error| ModelError::Failed { message: error.to_string() })?;
-                self.tokenizer
-                    .bos()
-                    .filter(|bos| tokens.first() != Some(bos))
-                    .into_iter()
-                    .chain(tokens)
-                    .collect()
-            }
-            Prompt::Messages(messages) => self
-                .template
-                .tokens(&self.tokenizer, messages, tools)
-                .map_err(|error| invalid("messages", &error.to_string()))?,
-        };
-        let grammar = request.grammar.as_ref().map(|grammar| self.grammars.compile(grammar)).transpose();
-        let grammar = grammar.map_err(|error| invalid("response_format", &error.to_string()))?;
-        Ok(Prepared { tokens, grammar })
-    }
-}
-
-fn invalid(param: &str, message: &str) -> ModelError {
-    ModelError::InvalidRequest { param: Some(param.to_owned()), message: message.to_owned() }
-}
-
-fn prompt_bytes(prompt: &Prompt) -> usize {
-    match prompt {
-        Prompt::Text(text) => text.len(),
-        Prompt::Messages(messages) => messages.iter().map(|message| message.content.len()).sum(),
-    }
-}
-
 fn kernels(name: Option<&str>) -> Result<&'static Kernels, LoadError> {
     let available = Kernels::available();
     let found = match name {
@@ -386,14 +291,19 @@ fn kernels(name: Option<&str>) -> Result<&'static Kernels, LoadError> {
 }
 
 /// The sizes of everything, from the model and the options.
-fn limits(weights: &Weights, options: &LocalOptions) -> Result<ForwardLimits, LoadError> {
+fn limits(weights: &Weights, options: &LocalOptions, threads: usize) -> Result<ForwardLimits, LoadError> {
     let config = &weights.config;
     let page_bytes = Forward::page_len(config) * size_of::<u16>();
     let (pages, slots) = (options.kv_bytes_max / page_bytes.max(1), options.slots.max(1));
     if pages < slots {
-        return Err(LoadError::KvMemory { given: options.kv_bytes_max, needed: page_bytes * slots });
+        let needed = page_bytes.saturating_mul(slots);
+        return Err(LoadError::KvMemory { given: options.kv_bytes_max, needed });
     }
-    let context = config.context_tokens.min(pages * PAGE_POSITIONS);
+    // Rotations and scores take memory for each position too, whatever length the file claims to be made for.
+    let group = config.head_count / config.kv_head_count;
+    let position_bytes = size_of::<f32>() * (config.head_len + group * threads);
+    let positions_max = options.kv_bytes_max / POSITION_MEMORY_SHARE / position_bytes;
+    let context = config.context_tokens.min(pages * PAGE_POSITIONS).min(positions_max.max(1));
     let positions = options.context_tokens_max.map_or(context, |max| context.min(max.max(1)));
     Ok(ForwardLimits { rows: PROMPT_TOKENS_MAX + slots, outputs: slots, positions, pages })
 }

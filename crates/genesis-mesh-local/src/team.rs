@@ -96,13 +96,14 @@ impl Team {
             arrived: AtomicUsize::new(0),
             phase: AtomicUsize::new(0),
         });
-        let mut workers = Vec::new();
+        // Dropped on an error, it ends the workers that have started.
+        let mut team = Self { shared: Arc::clone(&shared), workers: Vec::new() };
         for index in 1..size.min(WIDTHS - 1) {
             let shared = Arc::clone(&shared);
             let name = format!("compute-{index}");
-            workers.push(thread::Builder::new().name(name).spawn(move || shared.work(index))?);
+            team.workers.push(thread::Builder::new().name(name).spawn(move || shared.work(index))?);
         }
-        Ok(Self { shared, workers })
+        Ok(team)
     }
 
     /// Members, the caller included.

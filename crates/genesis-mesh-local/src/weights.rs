@@ -72,6 +72,8 @@ impl Weights {
             _ => 0,
         };
         let embedding_dims = [config.embedding_len, vocab_len];
+        // A count of layers that the file doesn't have is told by the last one, before work is shared out.
+        file.tensor(&format!("blk.{}.attn_norm.weight", config.layer_count - 1))?;
         let has_head = file.find_tensor("output.weight")?.is_some();
         // The largest pieces come first, so that the threads end together.
         let names =
@@ -143,8 +145,11 @@ fn in_parallel<T: Send>(count: usize, threads: usize, work: impl Fn(usize) -> T 
         }
     };
     thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(claim);
+        for _ in 1..threads.min(count) {
+            // Fewer threads than asked for are slower and nothing else.
+            if thread::Builder::new().spawn_scoped(scope, claim).is_err() {
+                break;
+            }
         }
         claim();
     });

@@ -111,8 +111,9 @@ fn neighbours_in_the_batch_and_a_reused_prefix_change_no_bit_of_the_logits() {
             let mut wanted = Vec::new();
             for (sequence, prompt) in prompts.iter().enumerate() {
                 // Uneven shares: sequence `i` takes `i + 1` rows a step.
-                for position in done[sequence]..prompt.len().min(done[sequence] + sequence + 1) {
-                    rows.push(Row { token: prompt[position], position, sequence, output: true });
+                let share = prompt.iter().enumerate().skip(done[sequence]).take(sequence + 1);
+                for (position, &token) in share {
+                    rows.push(Row { token, position, sequence, output: true });
                     wanted.push((sequence, position));
                     done[sequence] += 1;
                 }

@@ -85,6 +85,7 @@ impl Header {
         let data = data.min(file.len())..file.len();
         let tensors =
             described.into_iter().map(|tensor| tensor.place(&data)).collect::<Result<Vec<_>, _>>()?;
+        check_overlap(&tensors, data.len())?;
         match NameOrder::new(&tensors, tensor_name) {
             Ok(order) => Ok(Self { metadata, tensors, order }),
             Err(index) => {
@@ -98,6 +99,23 @@ impl Header {
     pub(super) fn find(&self, name: &str) -> Option<&TensorInfo> {
         self.order.find(&self.tensors, tensor_name, name)
     }
+}
+
+/// Refuses tensors that together claim more bytes than there are: some would share theirs.
+fn check_overlap(tensors: &[TensorInfo], available: usize) -> Result<(), GgufError> {
+    let mut claimed = 0;
+    for tensor in tensors {
+        if let Packing::Known(_, range) = &tensor.packing {
+            claimed += range.len();
+        }
+        if claimed > available {
+            let expected = format!("bytes of its own: all tensors together have {available}");
+            return Err(
+                Field::Tensor(&tensor.name, "offset").invalid(expected, "bytes that other tensors have too")
+            );
+        }
+    }
+    Ok(())
 }
 
 fn tensor_name(tensor: &TensorInfo) -> &str {

@@ -158,7 +158,7 @@ impl Lanes for Avx512 {
     }
     #[inline(always)]
     unsafe fn byte_start(x_sum: i32) -> __m512i {
-        unsafe { _mm512_set1_epi32(-128 * x_sum) }
+        unsafe { _mm512_set1_epi32(x_sum.wrapping_mul(-128)) }
     }
     #[inline(always)]
     unsafe fn byte_dot(dot: __m512i, w: __m512i, x: i32) -> __m512i {

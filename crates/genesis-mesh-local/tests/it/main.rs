@@ -7,6 +7,7 @@
 mod real_model;
 mod model;
 mod answers;
+mod hostile_models;
 mod tokenizer;
 mod template;
 mod grammar;

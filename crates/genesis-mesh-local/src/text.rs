@@ -1,0 +1,198 @@
+//! The text side of a model: requests become tokens and grammars.
+//!
+//! Owns: rendering, tokenizing and compiling, and who may do how much of it at a time.
+//! Never: holds up an I/O thread with a long text, or works on for a caller who has gone.
+//! Flow: `LocalModel::generate` calls `prepare`; what comes of it is queued for the engine.
+
+use crate::grammar::{GrammarFactory, GrammarState};
+use crate::template::ChatTemplate;
+use crate::tokenizer::Tokenizer;
+use genesis_mesh_core::{GenerateRequest, ModelError, Prompt, ToolChoice};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use tokio::sync::Semaphore;
+
+/// Texts up to this many bytes are tokenized in the caller's task: about 200 µs.
+const INLINE_TEXT_BYTES: usize = 4096;
+/// Messages up to this many are rendered there.
+const INLINE_MESSAGES: usize = 64;
+/// Long texts that are tokenized at the same time: each thread keeps memory of its own between two of them.
+const LONG_TEXTS_MAX: usize = 2;
+/// Grammars that are compiled at the same time: a costly one delays other grammars, and no text.
+const GRAMMARS_MAX: usize = 1;
+
+/// What turns requests into tokens.
+pub(crate) struct TextSide {
+    tokenizer: Arc<Tokenizer>,
+    template: ChatTemplate,
+    grammars: GrammarFactory,
+    end_tokens: Arc<[u32]>,
+    context_tokens: usize,
+    /// The most bytes that the context can hold, if every token were the longest one.
+    text_bytes_max: usize,
+    long_texts: Arc<Semaphore>,
+    compilations: Arc<Semaphore>,
+    /// Requests that wait for one of these or hold it.
+    waiting: AtomicUsize,
+    waiting_max: usize,
+}
+
+/// A request's tokens and grammar.
+pub(crate) struct Prepared {
+    pub(crate) tokens: Vec<u32>,
+    pub(crate) grammar: Option<GrammarState>,
+}
+
+impl TextSide {
+    /// The text side of a model with this context, at which `waiting_max` long requests may wait.
+    pub(crate) fn new(
+        tokenizer: Arc<Tokenizer>,
+        template: ChatTemplate,
+        context_tokens: usize,
+        waiting_max: usize,
+    ) -> Self {
+        let ids = 0..u32::try_from(tokenizer.vocab_len()).unwrap_or(u32::MAX);
+        let longest = ids.map(|id| tokenizer.token_bytes(id).len()).max().unwrap_or(1).max(1);
+        Self {
+            grammars: GrammarFactory::new(Arc::clone(&tokenizer)),
+            end_tokens: tokenizer.end_tokens().into(),
+            template,
+            context_tokens,
+            text_bytes_max: context_tokens.saturating_mul(longest),
+            long_texts: Arc::new(Semaphore::new(LONG_TEXTS_MAX)),
+            compilations: Arc::new(Semaphore::new(GRAMMARS_MAX)),
+            waiting: AtomicUsize::new(0),
+            waiting_max: waiting_max.max(1),
+            tokenizer,
+        }
+    }
+
+    pub(crate) fn tokenizer(&self) -> &Arc<Tokenizer> {
+        &self.tokenizer
+    }
+    pub(crate) fn end_tokens(&self) -> Arc<[u32]> {
+        Arc::clone(&self.end_tokens)
+    }
+    pub(crate) fn context_tokens(&self) -> usize {
+        self.context_tokens
+    }
+
+    /// Tokens and grammar of `request`; what takes long is done on a thread that may block.
+    ///
+    /// # Cancel safety
+    /// Dropping the future gives up: work that has not begun is not done.
+    pub(crate) async fn prepare(
+        text: &Arc<Self>,
+        request: GenerateRequest,
+    ) -> Result<(Prepared, GenerateRequest), ModelError> {
+        let (bytes, messages) = size(&request.prompt);
+        if request.grammar.is_none() && bytes <= INLINE_TEXT_BYTES && messages <= INLINE_MESSAGES {
+            return Ok((text.work(&request)?, request));
+        }
+        let _place = Place::take(text)?;
+        let permits = if request.grammar.is_some() { &text.compilations } else { &text.long_texts };
+        let failed = |message: String| ModelError::Failed { message };
+        let permit = Arc::clone(permits).acquire_owned().await.map_err(|error| failed(error.to_string()))?;
+        let (gone, text) = (Gone(Arc::default()), Arc::clone(text));
+        let has_gone = Arc::clone(&gone.0);
+        let work = tokio::task::spawn_blocking(move || {
+            // The permit goes with the work, not with the caller: one who leaves makes room for nobody else.
+            let _permit = permit;
+            if has_gone.load(Ordering::Relaxed) {
+                return Err(ModelError::Failed { message: "the caller has gone".to_owned() });
+            }
+            Ok((text.work(&request)?, request))
+        });
+        let done = work.await.map_err(|error| failed(error.to_string()))?;
+        drop(gone);
+        done
+    }
+
+    /// Milliseconds for long texts and for grammars.
+    fn work(&self, request: &GenerateRequest) -> Result<Prepared, ModelError> {
+        // What can't fit is refused before it costs memory.
+        let (bytes, _) = size(&request.prompt);
+        if bytes > self.text_bytes_max {
+            let longest = self.text_bytes_max / self.context_tokens.max(1);
+            let prompt_tokens = bytes.div_ceil(longest.max(1)) as u64;
+            return Err(ModelError::ContextExceeded {
+                prompt_tokens,
+                context_tokens: self.context_tokens as u64,
+            });
+        }
+        let tokens = self.tokens(request)?;
+        let grammar = request.grammar.as_ref().map(|grammar| self.grammars.compile(grammar)).transpose();
+        let grammar = grammar.map_err(|error| invalid("response_format", &error.to_string()))?;
+        Ok(Prepared { tokens, grammar })
+    }
+
+    fn tokens(&self, request: &GenerateRequest) -> Result<Vec<u32>, ModelError> {
+        let tools = match request.tool_choice {
+            ToolChoice::Auto => request.tools.as_slice(),
+            ToolChoice::None => &[],
+            ToolChoice::Required | ToolChoice::Named(_) => {
+                let message = "this model can't be forced to call a tool; use `auto` or `none`";
+                return Err(invalid("tool_choice", message));
+            }
+        };
+        match &request.prompt {
+            Prompt::Text(text) => {
+                let tokens = self.tokenizer.encode(text, true);
+                let tokens = tokens.map_err(|error| ModelError::Failed { message: error.to_string() })?;
+                let bos = self.tokenizer.bos().filter(|bos| tokens.first() != Some(bos));
+                Ok(bos.into_iter().chain(tokens).collect())
+            }
+            Prompt::Messages(messages) => self
+                .template
+                .tokens(&self.tokenizer, messages, tools)
+                .map_err(|error| invalid("messages", &error.to_string())),
+        }
+    }
+}
+
+/// A place among those who wait for long work.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(text: &'a TextSide) -> Result<Self, ModelError> {
+        let queued = text.waiting.fetch_add(1, Ordering::Relaxed);
+        let place = Self(&text.waiting);
+        if queued < text.waiting_max { Ok(place) } else { Err(ModelError::Busy { queued }) }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Tells work that has not begun that its caller has gone.
+struct Gone(Arc<AtomicBool>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+pub(crate) fn invalid(param: &str, message: &str) -> ModelError {
+    ModelError::InvalidRequest { param: Some(param.to_owned()), message: message.to_owned() }
+}
+
+/// Bytes of all texts in a prompt, and its messages.
+fn size(prompt: &Prompt) -> (usize, usize) {
+    match prompt {
+        Prompt::Text(text) => (text.len(), 1),
+        Prompt::Messages(messages) => {
+            let bytes = messages.iter().map(|message| {
+                let calls = message
+                    .tool_calls
+                    .iter()
+                    .map(|call| call.id.len() + call.name.len() + call.arguments.len());
+                message.content.len() + message.name.as_ref().map_or(0, String::len) + calls.sum::<usize>()
+            });
+            (bytes.sum(), messages.len())
+        }
+    }
+}
