@@ -5,6 +5,7 @@
 //! Flow: setup compiles; each run validates; `describe` turns the validator's errors into sentences.
 
 mod describe;
+mod size;
 
 use serde_json::Value;
 use std::fmt;
@@ -41,10 +42,13 @@ impl Schema {
     /// Checks `value`.
     ///
     /// # Errors
-    /// The first problems, in the order of the schema.
+    /// The first problems, in the order of the schema; of a very large value, only where it is large.
     pub(crate) fn check(&self, value: &Value) -> Result<(), InputError> {
         if self.validator.is_valid(value) {
             return Ok(());
+        }
+        if let Some(problem) = size::problem(value) {
+            return Err(InputError { problems: vec![problem] });
         }
         let mut problems: Vec<InputProblem> = Vec::new();
         for error in self.validator.iter_errors(value) {
@@ -52,10 +56,9 @@ impl Schema {
                 if !problems.contains(&problem) {
                     problems.push(problem);
                 }
-            }
-            if problems.len() >= PROBLEMS_MAX {
-                problems.truncate(PROBLEMS_MAX);
-                break;
+                if problems.len() >= PROBLEMS_MAX {
+                    return Err(InputError { problems });
+                }
             }
         }
         Err(InputError { problems })

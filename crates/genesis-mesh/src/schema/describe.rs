@@ -4,7 +4,7 @@
 //! Never: decides whether a value is valid.
 //! Flow: `Schema::check` calls `problems` for each error.
 
-use super::InputProblem;
+use super::{InputProblem, PROBLEMS_MAX};
 use crate::name;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use jsonschema::paths::{Location, LocationSegment};
@@ -15,7 +15,10 @@ use std::fmt::Write as _;
 /// The most characters of a given text that a message repeats: enough to recognise it.
 const SHOWN_CHARS_MAX: usize = 40;
 
-/// The problems that `error` stands for: one, or several for unknown fields and chosen branches.
+/// The longest sentence of the validator's own, in characters.
+const SENTENCE_CHARS_MAX: usize = 400;
+
+/// The problems that `error` stands for: one, or up to `PROBLEMS_MAX` for unknown fields and chosen branches.
 pub(super) fn problems(schema: &Value, root: &Value, error: &ValidationError<'_>) -> Vec<InputProblem> {
     let at = path(error.instance_path());
     match error.kind() {
@@ -25,7 +28,7 @@ pub(super) fn problems(schema: &Value, root: &Value, error: &ValidationError<'_>
                 path: field_path(&at, field),
                 message: unknown_field(field, &known),
             };
-            unexpected.iter().map(problem).collect()
+            unexpected.iter().take(PROBLEMS_MAX).map(problem).collect()
         }
         Kind::Required { property } => {
             let field = property.as_str().unwrap_or_default();
@@ -59,9 +62,11 @@ pub(super) fn path(location: &Location) -> String {
     })
 }
 
-fn field_path(parent: &str, field: &str) -> String {
-    let plain =
-        !field.is_empty() && field.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$'));
+/// The path of a field of `parent`: the name as it is if it is short and plain, else as JSON text, cut.
+pub(super) fn field_path(parent: &str, field: &str) -> String {
+    let plain = !field.is_empty()
+        && is_short(field)
+        && field.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '$'));
     match (plain, parent.is_empty()) {
         (true, true) => field.to_owned(),
         (true, false) => format!("{parent}.{field}"),
@@ -71,7 +76,8 @@ fn field_path(parent: &str, field: &str) -> String {
 
 fn unknown_field(field: &str, known: &[String]) -> String {
     let known_names = || known.iter().map(String::as_str);
-    let hint = match name::nearest(field, known_names()) {
+    let nearest = if is_short(field) { name::nearest(field, known_names()) } else { None };
+    let hint = match nearest {
         Some(near) => format!(", perhaps `{near}` is meant"),
         None => String::new(),
     };
@@ -113,11 +119,14 @@ fn alternatives(
     }
     let meant = branches.iter().filter(|errors| !errors.iter().any(|inner| rules_out(error, inner)));
     if let Some(nearest) = meant.min_by_key(|errors| errors.len()) {
-        return nearest.iter().flat_map(|inner| problems(schema, root, inner)).collect();
+        let found = nearest.iter().flat_map(|inner| problems(schema, root, inner));
+        return found.take(PROBLEMS_MAX).collect();
     }
     let tags: Vec<(&Location, String)> = branches.iter().flatten().filter_map(tag).collect();
     if let Some((tag_location, _)) = tags.first() {
-        let allowed = tags.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(", ");
+        // Items of a list have tags too, at places of their own.
+        let here = tags.iter().filter(|(location, _)| location == tag_location);
+        let allowed = here.map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(", ");
         let given = root.pointer(tag_location.as_str()).map(shown).unwrap_or_default();
         let message = format!("expected one of {allowed}, got {given}");
         return vec![InputProblem { path: path(tag_location), message }];
@@ -169,7 +178,7 @@ fn sentence(kind: &Kind, error: &ValidationError<'_>) -> String {
         Kind::MinItems { limit } => format!("must have at least {limit} items, got {value}"),
         Kind::MaxItems { limit } => format!("must have at most {limit} items, got {value}"),
         Kind::Pattern { pattern } => format!("must match the pattern `{pattern}`, got {value}"),
-        _ => error.masked_with(value).to_string(),
+        _ => cut(&error.masked_with(value).to_string(), SENTENCE_CHARS_MAX),
     }
 }
 
@@ -197,11 +206,21 @@ fn shown(value: &Value) -> String {
 }
 
 fn shown_text(text: &str) -> String {
-    let mut short: String = text.chars().take(SHOWN_CHARS_MAX).collect();
+    Value::String(cut(text, SHOWN_CHARS_MAX)).to_string()
+}
+
+/// Whether a name is short enough to be told whole.
+fn is_short(name: &str) -> bool {
+    name.chars().nth(SHOWN_CHARS_MAX).is_none()
+}
+
+/// The first characters of `text`, with `…` if there are more.
+fn cut(text: &str, chars_max: usize) -> String {
+    let mut short: String = text.chars().take(chars_max).collect();
     if short.len() < text.len() {
         short.push('…');
     }
-    Value::String(short).to_string()
+    short
 }
 
 fn length(value: &Value) -> String {

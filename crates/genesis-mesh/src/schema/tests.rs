@@ -93,3 +93,105 @@ fn a_bad_schema_or_one_that_must_be_fetched_does_not_compile() {
     assert!(Schema::compile(json!({"$ref": "https://example.com/schema.json"})).is_err());
     assert!(Schema::compile(json!(7)).is_err());
 }
+
+fn problems_of(schema: Value, value: &Value) -> Vec<InputProblem> {
+    let schema = Schema::compile(schema).expect("the schema compiles");
+    schema.check(value).expect_err("the value is wrong").problems
+}
+
+fn fields(count: usize) -> Value {
+    (0..count).map(|n| (format!("f{n}"), json!(0))).collect::<serde_json::Map<_, _>>().into()
+}
+
+#[test]
+fn many_unknown_fields_are_described_up_to_the_bound_only() {
+    let schema = json!({"type": "object", "properties": {"a": {}}, "additionalProperties": false});
+    let compiled = Schema::compile(schema.clone()).expect("compiles");
+    let value = fields(8_000);
+    let described: Vec<usize> = compiled
+        .validator
+        .iter_errors(&value)
+        .map(|error| describe::problems(&schema, &value, &error).len())
+        .collect();
+    assert_eq!(described, [5]);
+    let problems = problems_of(schema, &value);
+    assert_eq!(
+        problems.iter().map(|problem| problem.path.as_str()).collect::<Vec<_>>(),
+        ["f0", "f1", "f2", "f3", "f4"]
+    );
+}
+
+#[test]
+fn a_branch_with_many_wrong_items_is_described_up_to_the_bound_only() {
+    let schema = json!({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]});
+    let compiled = Schema::compile(schema.clone()).expect("compiles");
+    let value = json!(vec![7; 1_000]);
+    let error = compiled.validator.iter_errors(&value).next().expect("wrong");
+    assert_eq!(describe::problems(&schema, &value, &error).len(), 5);
+}
+
+#[test]
+fn the_tags_of_other_items_are_not_repeated() {
+    let branch = |tag: &str| json!({"items": {"properties": {"type": {"const": tag}}}});
+    let schema = json!({"anyOf": [branch("a"), branch("b")]});
+    let value = json!(vec![json!({"type": "x"}); 1_000]);
+    check(schema, value, "[0].type: expected one of \"a\", \"b\", got \"x\"");
+}
+
+#[test]
+fn a_wrong_value_that_is_very_large_is_one_problem_at_its_largest_place() {
+    let schema =
+        json!({"properties": {"messages": {"items": {"required": ["role"]}}, "n": {"type": "integer"}}});
+    let told = |found: usize| {
+        format!(
+            "not valid, and too large to say why: there are {found} values here, and mistakes are looked for in \
+             up to 8192"
+        )
+    };
+    let at = |path: &str, found| [InputProblem { path: path.to_owned(), message: told(found) }];
+    let many = json!({"messages": vec![json!({}); 60_000]});
+    assert_eq!(problems_of(schema.clone(), &many), at("messages", 60_001));
+    let nested = json!({"n": "x", "messages": [1, {"calls": [vec![0; 60_000]]}]});
+    assert_eq!(problems_of(schema.clone(), &nested), at("messages[1].calls", 60_002));
+    let mut spread = fields(60_000);
+    spread["n"] = json!("x");
+    assert_eq!(problems_of(schema, &spread), at("", 60_002));
+}
+
+#[test]
+fn the_size_bound_counts_every_value_and_leaves_valid_values_alone() {
+    let schema = json!({"items": {"type": "integer"}});
+    let mut items = vec![json!(1); size::VALUES_MAX - 1];
+    items[0] = json!("x");
+    let problems = problems_of(schema.clone(), &items.clone().into());
+    assert_eq!(problems[0].to_string(), "[0]: expected integer, got \"x\"");
+    items.push(json!(1));
+    assert_eq!(problems_of(schema.clone(), &items.clone().into())[0].path, "");
+    items[0] = json!(1);
+    assert_eq!(Schema::compile(schema).expect("compiles").check(&items.into()), Ok(()));
+}
+
+#[test]
+fn a_long_name_is_cut_wherever_it_is_told() {
+    let long = "x".repeat(900_000);
+    let cut = format!("[\"{}…\"]", "x".repeat(40));
+    let value = json!({long.clone(): 1});
+    check(
+        json!({"properties": {"topic": {}}, "additionalProperties": false}),
+        value.clone(),
+        &format!("{cut}: unknown field; known fields: `topic`"),
+    );
+    check(
+        json!({"additionalProperties": {"type": "string"}}),
+        value.clone(),
+        &format!("{cut}: expected string, got 1"),
+    );
+    let name = problems_of(json!({"propertyNames": {"maxLength": 3}}), &value);
+    assert!(name[0].to_string().len() < 2_000, "{}", name[0].to_string().len());
+    let whole = "x".repeat(40);
+    check(
+        json!({"properties": {"a": {}}, "additionalProperties": false}),
+        json!({whole.clone(): 1}),
+        &format!("{whole}: unknown field; known fields: `a`"),
+    );
+}
