@@ -14,6 +14,10 @@ pub(crate) const PROMPT_TOKENS: usize = 64;
 /// Tokens of each answer: about as long as a short paragraph.
 pub(crate) const ANSWER_TOKENS: usize = 128;
 
+/// Runs of each side that are not counted: they warm caches and clocks, and our engine tries each number of
+/// threads on each size of batch before it knows the best.
+pub(crate) const WARM_UPS: usize = 3;
+
 /// How fast one run was, in tokens of all sequences a second.
 #[derive(Clone, Copy)]
 pub(crate) struct Speed {
@@ -40,7 +44,7 @@ pub(crate) fn run(probe: &mut Probe, sequences: usize) -> Speed {
     Speed { prefill, decode: measured.decode_tokens_per_s }
 }
 
-/// Measures both sides in turns, after a run of each that is not counted: it warms caches and clocks.
+/// Measures both sides in turns, after some runs of each that are not counted.
 pub(crate) fn in_turns(
     context: &Context,
     beside: &str,
@@ -50,8 +54,10 @@ pub(crate) fn in_turns(
 ) -> Result<Turns, BenchError> {
     let what = format!("{sequences} sequence{}", if sequences == 1 { "" } else { "s" });
     let mut turns = Turns { what, beside: beside.to_owned(), ours: Vec::new(), other: Vec::new() };
-    ours(sequences)?;
-    other(sequences)?;
+    for _ in 0..WARM_UPS {
+        ours(sequences)?;
+        other(sequences)?;
+    }
     for round in 0..context.rounds {
         let (own, others) = (ours(sequences)?, other(sequences)?);
         let gave = format!(

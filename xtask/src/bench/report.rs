@@ -4,6 +4,7 @@
 //! Never: leaves out a line, a round or a bound that was missed.
 
 use super::context::Context;
+use super::engine::WARM_UPS;
 use super::line::{Bound, Line, Outcome, Unit};
 use super::machine::{self, Beside};
 use super::series::Series;
@@ -15,9 +16,9 @@ const OTHERS_MAX: f64 = 0.05;
 pub(crate) fn markdown(lines: &[Line], context: &Context, beside: &[Beside]) -> String {
     let mut text = format!(
         "Machine: {}.\nCommand: `{}`; {} rounds in turns, {} threads. Values are medians, with the lowest and the \
-         highest round; `ratio` is that of the medians, `paired` the median of the ratios of each round. Where two \
-         sides are compared, one run of each before the first round is not counted.\nOthers' share of the cores \
-         during each, with the load average before it: {}.\n",
+         highest round; `ratio` is that of the medians, `paired` the median of the ratios of each round. Not \
+         counted are the first {WARM_UPS} runs of each engine at each number of sequences, and the first round of \
+         arrivals and of sockets.\nOthers' share of the cores during each, with the load average before it: {}.\n",
         machine::description(),
         context.command,
         context.rounds,
