@@ -4,6 +4,7 @@
 //! Never: agrees to an extension or a subprotocol.
 //! Source: RFC 6455, section 4.2.
 
+use super::heard::Heard;
 use crate::http::error::HttpError;
 use crate::options::{BATCH_BYTES, MESSAGE_BYTES_MAX, READ_BUFFER_BYTES};
 use axum::body::Body;
@@ -51,7 +52,7 @@ pub(super) fn answer(method: &Method, headers: &HeaderMap) -> Result<Response, H
 ///
 /// # Errors
 /// Why the HTTP layer did not hand the connection over: mostly, the client left.
-pub(super) async fn finish(upgrade: OnUpgrade) -> Result<WebSocketStream<TcpStream>, String> {
+pub(super) async fn finish(upgrade: OnUpgrade) -> Result<WebSocketStream<Heard>, String> {
     let upgraded = upgrade.await.map_err(|error| error.to_string())?;
     // The raw stream is taken back, since the HTTP layer's buffers cost 8 KiB a connection.
     let parts = upgraded.downcast::<TokioIo<TcpStream>>().map_err(|_| "the stream is not TCP".to_owned())?;
@@ -62,7 +63,7 @@ pub(super) async fn finish(upgrade: OnUpgrade) -> Result<WebSocketStream<TcpStre
         .max_message_size(Some(MESSAGE_BYTES_MAX))
         .max_frame_size(Some(MESSAGE_BYTES_MAX));
     let early = parts.read_buf.to_vec();
-    let stream = parts.io.into_inner();
+    let stream = Heard::new(parts.io.into_inner());
     Ok(WebSocketStream::from_partially_read(stream, early, Role::Server, Some(config)).await)
 }
 

@@ -12,6 +12,7 @@ mod farewell;
 use self::farewell::End;
 use self::pulse::{Beat, Pulse};
 use self::work::{Said, Work};
+use super::heard::Heard;
 use super::plain::{self, Command, Encoder, ErrorReply, MessageError};
 use crate::app::App;
 use crate::options::{BATCH_BYTES, MESSAGE_BYTES_MAX, REPLY_BYTES_MAX};
@@ -22,13 +23,12 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error, ProtocolError};
 
 /// Serves one socket until either side ends it.
-pub(super) async fn serve(stream: WebSocketStream<TcpStream>, app: Arc<App>, agent: String) {
+pub(super) async fn serve(stream: WebSocketStream<Heard>, app: Arc<App>, agent: String) {
     let (stopping, ending) = (app.tasks.stopping().clone(), app.tasks.ending().clone());
     let (mut stopped, mut ended) = (pin!(stopping.cancelled()), pin!(ending.cancelled()));
     // On the heap, since a future holds what was moved into it at each place that it was moved to.
@@ -67,7 +67,7 @@ enum Event {
 }
 
 struct Socket {
-    stream: WebSocketStream<TcpStream>,
+    stream: WebSocketStream<Heard>,
     app: Arc<App>,
     agent: String,
     work: Work,
@@ -81,7 +81,7 @@ struct Socket {
 }
 
 impl Socket {
-    fn new(stream: WebSocketStream<TcpStream>, app: Arc<App>, agent: String) -> Self {
+    fn new(stream: WebSocketStream<Heard>, app: Arc<App>, agent: String) -> Self {
         let pulse = Pulse::new(app.options.ping_interval, app.options.stall);
         let (work, encoder) = (Work::default(), Encoder::default());
         Self { stream, app, agent, work, encoder, pulse, is_dirty: false, reply_bytes: 0, is_stopping: false }
@@ -103,6 +103,10 @@ impl Socket {
                 Some(Err(error)) => Event::Broken(error),
                 None => Event::Gone,
             });
+        }
+        // A message that arrives slowly is no silence.
+        if self.stream.get_mut().take_heard() {
+            self.pulse.heard();
         }
         self.pulse.poll(context).map(Event::Beat)
     }
@@ -155,6 +159,7 @@ impl Socket {
     fn handle(&mut self, event: Event) -> Option<End> {
         match event {
             Event::Received(message) => {
+                // Its bytes may have come with those of the message before.
                 self.pulse.heard();
                 self.receive(message)
             }

@@ -1,6 +1,7 @@
 //! One client, one socket: streaming, several requests, cancel, and leaving.
 
 use crate::desk::Desk;
+use crate::frames::{frame, send_raw};
 use futures_util::{SinkExt, StreamExt};
 use genesis_mesh_server::ServeOptions;
 use serde_json::json;
@@ -144,6 +145,25 @@ async fn a_silent_client_is_pinged_and_then_closed() {
     let ping = [0x89, 0];
     assert_eq!(heard[..2], ping);
     assert_eq!(heard[2..6], [0x88, heard[3], 0x03, 0xF3], "a close with code 1011");
+}
+
+#[tokio::test]
+async fn a_client_that_sends_a_message_slowly_is_not_silent() {
+    let mut options = ServeOptions::default();
+    options.ping_interval = Duration::from_millis(300);
+    let desk = Desk::with(options).await;
+    let mut client = desk.client("puppet").await;
+    let message = frame(0x81, br#"{"prompt":"echo slow"}"#);
+    let (slow, rest) = message.split_at(3);
+    // No ping is answered but with the next byte of the message; the second unanswered one would be a close.
+    for byte in slow {
+        let mut ping = [0; 2];
+        client.socket.get_mut().read_exact(&mut ping).await.unwrap();
+        assert_eq!(ping, [0x89, 0]);
+        send_raw(&mut client, &[*byte]).await;
+    }
+    send_raw(&mut client, rest).await;
+    assert_eq!(client.answer().await.0, "slow");
 }
 
 #[tokio::test]
