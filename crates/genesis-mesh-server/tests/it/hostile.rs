@@ -111,6 +111,15 @@ fn shapes() -> Vec<Case> {
         (json!({"prompt": "a", "\u{0}": 1}), Some("[\"\\u0000\"]")),
         (json!({"prompt": "a", "": 1}), Some("[\"\"]")),
         (json!({"prompt": "a", "__proto__": {}}), Some("__proto__")),
+        (
+            json!({"prompt": "a", "x".repeat(900_000): 1}),
+            Some(r#"["xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…"]"#),
+        ),
+        (json!({"messages": vec![json!({"role": "usr"}); 60_000]}), Some("messages")),
+        (
+            json!({"messages": [{"role": "usr", "tool_calls": vec![0; 60_000]}]}),
+            Some("messages[0].tool_calls"),
+        ),
         (json!({"type": "cancle"}), Some("type")),
         (json!({"type": "cancel", "prompt": "x"}), Some("type")),
         (form(json!({})), Some("response_format.type")),

@@ -7,7 +7,7 @@
 use super::{InputProblem, describe};
 use serde_json::Value;
 
-/// The most values whose mistakes are looked for: an error takes some 2 KiB, so this bounds them to 16 MiB.
+/// The most values whose mistakes are looked for: errors of this many took up to 20 MiB for a moment.
 pub(super) const VALUES_MAX: usize = 8_192;
 
 /// How deep the place is looked for: `messages[0].tool_calls`.
