@@ -7,6 +7,8 @@
 
 mod environment;
 mod error;
+mod lark;
+mod limits;
 mod numbers;
 mod schema;
 #[cfg(test)]
@@ -15,15 +17,18 @@ mod tests;
 use crate::tokenizer::Tokenizer;
 use environment::TokenEnvironment;
 pub use error::GrammarError;
-use error::{check_size, reason};
+use error::{LARK_BYTES_MAX, REGEX_BYTES_MAX, check_size, reason};
 use genesis_mesh_core::Grammar;
-use llguidance::api::{StopReason, TopLevelGrammar};
+use llguidance::api::{GrammarInit, StopReason, TopLevelGrammar};
 use llguidance::earley::SlicedBiasComputer;
 use llguidance::toktrie::{InferenceCapabilities, SimpleVob, TokEnv};
-use llguidance::{Matcher, ParserFactory, panic_utils};
+use llguidance::{Logger, Matcher, ParserFactory, panic_utils};
 use numbers::Place;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
+
+/// Reserved, not used: the deepest grammars within the bounds take some megabytes.
+const COMPILE_STACK_BYTES: usize = 256 << 20;
 
 /// Compiles grammars for one model; `Send + Sync`, cheap to make.
 ///
@@ -52,52 +57,70 @@ impl GrammarFactory {
     /// numbers have at most 20 digits, 20 decimals and an exponent of 2 digits unless the schema needs
     /// more: nothing but strings and arrays can go on without end.
     ///
+    /// A thread of its own compiles, as the library goes down a grammar on the stack: no text within the
+    /// bounds takes more than a part of what that thread has.
+    ///
     /// # Errors
-    /// `TooLarge`, `TooDeep` or `Unsupported`, which names the keyword or place at fault.
+    /// `TooLarge`, `TooDeep`, `TooMany`, `NoThread`, or `Unsupported`, which names the keyword or place at fault.
     pub fn compile(&self, grammar: &Grammar) -> Result<GrammarState, GrammarError> {
         let kind = error::kind_of(grammar);
         let top = match grammar {
             Grammar::JsonObject => schema::any_object(),
             Grammar::JsonSchema(schema) => schema::compact(schema)?,
             Grammar::Lark(text) => {
-                check_size(kind, text.len())?;
+                check_size(kind, text.len(), LARK_BYTES_MAX)?;
+                lark::check_definitions(kind, text)?;
                 TopLevelGrammar::from_lark(text.clone())
             }
             Grammar::Regex(text) => {
-                check_size(kind, text.len())?;
+                check_size(kind, text.len(), REGEX_BYTES_MAX)?;
                 TopLevelGrammar::from_regex(text)
             }
         };
         let parsers = self.parsers.get_or_init(|| build_parsers(&self.tokenizer));
         let parsers =
             parsers.as_ref().map_err(|message| GrammarError::Vocabulary { message: message.clone() })?;
-        // The library asserts some of what it expects of a grammar.
-        let parser = panic_utils::catch_unwind(AssertUnwindSafe(|| parsers.create_parser(top)))
-            .map_err(|error| GrammarError::Unsupported { kind, message: reason(&error.to_string()) })?;
-        let mut state = GrammarState {
-            matcher: Matcher::new(Ok(parser)),
-            mask: SimpleVob::new(),
-            tokenizer: Arc::clone(&self.tokenizer),
-            place: matches!(grammar, Grammar::JsonObject | Grammar::JsonSchema(_)).then_some(Place::Outside),
-        };
-        // A grammar that allows nothing, or is too complex from the start, is the caller's mistake.
-        if let Err(GrammarError::TooComplex { message }) = state.mask() {
-            return Err(GrammarError::Unsupported { kind, message });
-        }
-        Ok(state)
+        on_a_large_stack(|| {
+            let create = || {
+                let (init, no_splices) = (GrammarInit::Serialized(top), InferenceCapabilities::default());
+                parsers.create_parser_from_init_ext(init, Logger::new(0, 0), no_splices, limits::of(grammar))
+            };
+            // The library asserts some of what it expects of a grammar.
+            let parser = panic_utils::catch_unwind(AssertUnwindSafe(create))
+                .map_err(|error| GrammarError::Unsupported { kind, message: reason(&error.to_string()) })?;
+            let is_json = matches!(grammar, Grammar::JsonObject | Grammar::JsonSchema(_));
+            let mut state = GrammarState {
+                matcher: Matcher::new(Ok(parser)),
+                mask: SimpleVob::new(),
+                tokenizer: Arc::clone(&self.tokenizer),
+                place: is_json.then_some(Place::Outside),
+            };
+            // A grammar that allows nothing, or is too complex from the start, is the caller's mistake.
+            match state.mask() {
+                Err(GrammarError::TooComplex { message }) => Err(GrammarError::Unsupported { kind, message }),
+                _ => Ok(state),
+            }
+        })
     }
+}
+
+/// Runs `compile` on a thread whose stack no grammar within the bounds fills.
+fn on_a_large_stack(
+    compile: impl FnOnce() -> Result<GrammarState, GrammarError> + Send,
+) -> Result<GrammarState, GrammarError> {
+    let no_thread = |message: String| GrammarError::NoThread { message };
+    std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().name("grammar".to_owned()).stack_size(COMPILE_STACK_BYTES);
+        let thread = builder.spawn_scoped(scope, compile).map_err(|error| no_thread(error.to_string()))?;
+        thread.join().unwrap_or_else(|_| Err(no_thread("it panicked".to_owned())))
+    })
 }
 
 fn build_parsers(tokenizer: &Arc<Tokenizer>) -> Result<ParserFactory, String> {
     let build = || {
         let environment: TokEnv = Arc::new(TokenEnvironment::new(Arc::clone(tokenizer)));
         let no_splices = InferenceCapabilities::default();
-        let mut parsers =
-            ParserFactory::new(&environment, no_splices, &SlicedBiasComputer::general_slices())?;
-        parsers.quiet();
-        // Messages are for the caller, who has the grammar and its text.
-        parsers.limits_mut().verbose_errors = false;
-        Ok(parsers)
+        ParserFactory::new(&environment, no_splices, &SlicedBiasComputer::general_slices())
     };
     panic_utils::catch_unwind(AssertUnwindSafe(build)).map_err(|error| reason(&error.to_string()))
 }

@@ -5,15 +5,22 @@
 
 use genesis_mesh_core::Grammar;
 
-/// Real schemas have a tenth of this. The time to compile grows up to the square of the size, and is a
-/// third of a second here at worst.
-const GRAMMAR_BYTES_MAX: usize = 64 * 1024;
+/// Real schemas have a tenth of this.
+pub(super) const SCHEMA_BYTES_MAX: usize = 64 * 1024;
+
+/// Real ones have a hundredth of this. It bounds the patterns of a schema as well, all of them together: the
+/// time to compile one grows with the square of its size.
+pub(super) const REGEX_BYTES_MAX: usize = 8 * 1024;
+
+/// Room for the grammar of a programming language.
+pub(super) const LARK_BYTES_MAX: usize = 16 * 1024;
 
 /// Why an answer can't be held to a grammar.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GrammarError {
-    /// The grammar's text is too long.
+    /// The grammar's text is too long: 64 KiB are taken of a schema, with 8 KiB in all its patterns, 16 KiB
+    /// of a Lark grammar and 8 KiB of a regular expression.
     #[error("the {kind} has {found} bytes, more than {limit}")]
     TooLarge {
         /// What it is, for people.
@@ -23,12 +30,22 @@ pub enum GrammarError {
         /// The most that are taken.
         limit: usize,
     },
-    /// The grammar is nested too deeply.
+    /// The schema is nested too deeply: 128 levels are taken, references followed.
     #[error("the {kind} is nested more than {limit} levels deep")]
     TooDeep {
         /// What it is, for people.
         kind: &'static str,
         /// The deepest that is taken.
+        limit: usize,
+    },
+    /// The Lark grammar has too many rules and terminals: 256 are taken.
+    #[error("the {kind} has {found} definitions, more than {limit}")]
+    TooMany {
+        /// What it is, for people.
+        kind: &'static str,
+        /// Its definitions.
+        found: usize,
+        /// The most that are taken.
         limit: usize,
     },
     /// The grammar is malformed, allows nothing, or uses what is not supported.
@@ -43,6 +60,12 @@ pub enum GrammarError {
     #[error("the model's vocabulary can't be used with a grammar: {message}")]
     Vocabulary {
         /// What the library said.
+        message: String,
+    },
+    /// The system has no thread to compile the grammar on.
+    #[error("no thread for a grammar: {message}")]
+    NoThread {
+        /// What the system said.
         message: String,
     },
     /// A token was committed that the mask didn't allow.
@@ -66,17 +89,19 @@ impl GrammarError {
         match self {
             Self::TooLarge { .. } => "grammar_too_large",
             Self::TooDeep { .. } => "grammar_too_deep",
+            Self::TooMany { .. } => "grammar_too_many",
             Self::Unsupported { .. } => "grammar_unsupported",
             Self::Vocabulary { .. } => "grammar_vocabulary",
+            Self::NoThread { .. } => "grammar_no_thread",
             Self::NotAllowed { .. } => "grammar_not_allowed",
             Self::TooComplex { .. } => "grammar_too_complex",
         }
     }
 
-    /// Whether the same call may succeed later: never.
+    /// Whether the same call may succeed later: only if it was the system that lacked something.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        false
+        matches!(self, Self::NoThread { .. })
     }
 }
 
@@ -89,8 +114,7 @@ pub(super) fn kind_of(grammar: &Grammar) -> &'static str {
     }
 }
 
-pub(super) fn check_size(kind: &'static str, found: usize) -> Result<(), GrammarError> {
-    let limit = GRAMMAR_BYTES_MAX;
+pub(super) fn check_size(kind: &'static str, found: usize, limit: usize) -> Result<(), GrammarError> {
     if found > limit { Err(GrammarError::TooLarge { kind, found, limit }) } else { Ok(()) }
 }
 

@@ -1,9 +1,12 @@
 //! JSON schemas on their way to the library: bounded, and with the whitespace that answers may have.
 //!
-//! Owns: the bound on depth, and the spacing of JSON answers.
+//! Owns: the bounds on size and depth, and the spacing of JSON answers.
 //! Never: changes what a schema means.
 
-use super::error::{GrammarError, check_size};
+mod depth;
+
+use super::error::{GrammarError, REGEX_BYTES_MAX, SCHEMA_BYTES_MAX, check_size};
+use depth::{is_deeper, is_deeper_by_reference};
 use llguidance::api::TopLevelGrammar;
 use serde_json::{Value, json};
 
@@ -22,7 +25,11 @@ pub(super) fn compact(schema: &Value) -> Result<TopLevelGrammar, GrammarError> {
     if is_deeper(schema, DEPTH_MAX) {
         return Err(GrammarError::TooDeep { kind: KIND, limit: DEPTH_MAX });
     }
-    check_size(KIND, schema.to_string().len())?;
+    check_size(KIND, schema.to_string().len(), SCHEMA_BYTES_MAX)?;
+    check_size("patterns of the JSON schema", pattern_bytes(schema), REGEX_BYTES_MAX)?;
+    if is_deeper_by_reference(schema, DEPTH_MAX) {
+        return Err(GrammarError::TooDeep { kind: KIND, limit: DEPTH_MAX });
+    }
     match schema {
         Value::Object(_) => Ok(TopLevelGrammar::from_json_schema(spaced(schema.clone()))),
         Value::Bool(true) => Ok(TopLevelGrammar::from_json_schema(spaced(json!({})))),
@@ -48,10 +55,16 @@ fn spaced(mut schema: Value) -> Value {
     schema
 }
 
-fn is_deeper(value: &Value, levels: usize) -> bool {
+/// The bytes of all regular expressions in `value`, which isn't nested deeply.
+fn pattern_bytes(value: &Value) -> usize {
     match value {
-        Value::Array(items) => levels == 0 || items.iter().any(|item| is_deeper(item, levels - 1)),
-        Value::Object(fields) => levels == 0 || fields.values().any(|item| is_deeper(item, levels - 1)),
-        _ => false,
+        Value::Array(items) => items.iter().map(pattern_bytes).sum(),
+        Value::Object(fields) => {
+            let own = fields.get("pattern").and_then(Value::as_str).map_or(0, str::len);
+            let keys = fields.get("patternProperties").and_then(Value::as_object);
+            let keys: usize = keys.map_or(0, |keys| keys.keys().map(String::len).sum());
+            own + keys + fields.values().map(pattern_bytes).sum::<usize>()
+        }
+        _ => 0,
     }
 }

@@ -351,3 +351,150 @@ fn states_move_between_threads_and_factories_are_shared() {
     check::<GrammarState>();
     check_sync::<GrammarFactory>();
 }
+
+/// The forms of a chain of `count` definitions, each of which leads to the next.
+fn chains(count: usize) -> Vec<Grammar> {
+    let schema = |link: &dyn Fn(Value) -> Value| {
+        let link_to = |index: usize| link(json!({ "$ref": format!("#/$defs/d{}", index + 1) }));
+        let mut defs: serde_json::Map<String, Value> =
+            (0..count).map(|index| (format!("d{index}"), link_to(index))).collect();
+        defs.insert(format!("d{count}"), json!({ "type": "string" }));
+        Grammar::JsonSchema(json!({ "$defs": defs, "$ref": "#/$defs/d0" }))
+    };
+    let lark = |head: &str, link: &dyn Fn(usize) -> String| {
+        let links: String = (0..count).map(|index| format!("{}\n", link(index))).collect();
+        Grammar::Lark(format!("start: {head}0\n{links}{head}{count}: \"a\"\n"))
+    };
+    vec![
+        schema(&|next| next),
+        schema(&|next| json!({ "allOf": [next] })),
+        schema(&|next| json!({ "anyOf": [next, { "const": 1 }] })),
+        schema(&|next| json!({ "type": "array", "items": next })),
+        lark("r", &|index| format!("r{index}: r{}", index + 1)),
+        lark("T", &|index| format!("T{index}: T{}", index + 1)),
+    ]
+}
+
+/// Runs `body` on a stack as the threads of an engine have it.
+fn on_an_ordinary_stack<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
+    let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(body).expect("a thread");
+    thread.join().expect("no panic")
+}
+
+#[test]
+fn chains_that_would_take_the_stack_are_refused_by_their_length() {
+    on_an_ordinary_stack(|| {
+        let (factory, _) = factory();
+        for count in [260, 700] {
+            for grammar in chains(count) {
+                let error = factory.compile(&grammar).expect_err("too long");
+                let code = match grammar {
+                    Grammar::Lark(_) if error.code() == "grammar_too_large" => "grammar_too_large",
+                    Grammar::Lark(_) => "grammar_too_many",
+                    _ => "grammar_too_deep",
+                };
+                assert_eq!(error.code(), code, "{error}");
+            }
+        }
+    });
+}
+
+#[test]
+fn the_longest_chains_run_on_an_ordinary_stack() {
+    on_an_ordinary_stack(|| {
+        let (factory, tokenizer) = factory();
+        // The root and the last definition are levels too; an array and its items are two.
+        let longest = [126, 62, 62, 62, 254, 254];
+        for (kind, count) in longest.into_iter().enumerate() {
+            let grammar = chains(count).swap_remove(kind);
+            let mut state = factory.compile(&grammar).unwrap_or_else(|error| panic!("{kind}: {error}"));
+            // Empty arrays end the walk down the chain, so it goes where it can for a while.
+            for _ in 0..200 {
+                let choice = allowed(&mut state);
+                if state.is_finished() {
+                    break;
+                }
+                let opens = choice.iter().find(|id| tokenizer.token_bytes(**id) == b"[");
+                state.commit(opens.copied().unwrap_or(choice[0])).expect("allowed");
+            }
+            drop(state);
+            let beyond = if kind < 4 { count + 3 } else { count + 1 };
+            let error = factory.compile(&chains(beyond).swap_remove(kind)).expect_err("one more");
+            assert!(matches!(error, GrammarError::TooDeep { .. } | GrammarError::TooMany { .. }), "{error}");
+        }
+    });
+}
+
+#[test]
+fn nesting_inside_a_text_does_not_take_the_stack() {
+    on_an_ordinary_stack(|| {
+        let (factory, _) = factory();
+        let schema = chains(700).swap_remove(0);
+        let Grammar::JsonSchema(schema) = schema else { panic!("a schema") };
+        for (open, close) in [("(", ")"), ("[", "]")] {
+            let text = format!("start: {}\"a\"{}", open.repeat(8_000), close.repeat(8_000));
+            let _ = factory.compile(&Grammar::Lark(text));
+        }
+        let small =
+            schema.to_string().chars().filter(|c| !c.is_whitespace()).take(16_000).collect::<String>();
+        let _ = factory.compile(&Grammar::Lark(format!("start: %json {small}")));
+        let chain: Vec<String> =
+            (0..380).map(|index| format!("\"d{index}\":{{\"$ref\":\"#/$defs/d{}\"}}", index + 1)).collect();
+        let inline = format!("{{\"$defs\":{{{},\"d380\":{{}}}},\"$ref\":\"#/$defs/d0\"}}", chain.join(","));
+        let grammar = Grammar::Lark(format!("start: %json {inline}"));
+        let mut state = factory.compile(&grammar).expect("a chain within a text is bounded by the text");
+        let token = allowed(&mut state)[0];
+        state.commit(token).expect("allowed");
+    });
+}
+
+#[test]
+fn recursion_and_wide_schemas_are_not_depth() {
+    let properties: serde_json::Map<String, Value> =
+        (0..200).map(|index| (format!("p{index}"), json!({ "$ref": "#/$defs/node" }))).collect();
+    let wide = json!({
+        "$defs": { "node": { "anyOf": [{ "type": "array", "items": { "$ref": "#/$defs/node" } }, { "$ref": "#" }] } },
+        "type": "object",
+        "properties": properties,
+    });
+    compile(&Grammar::JsonSchema(wide)).expect("compiles");
+}
+
+#[test]
+fn an_ambiguous_grammar_ends_as_too_complex() {
+    let (factory, tokenizer) = factory();
+    let text = "start: e\ne: e e e e e | e e e e | e e e | e e | \"a\" | \"b\" | \" \"";
+    let a = tokenizer.encode("a", false).expect("encodes")[0];
+    let mut state = match factory.compile(&Grammar::Lark(text.to_owned())) {
+        Ok(state) => state,
+        Err(error) => return assert_eq!(error.code(), "grammar_unsupported", "{error}"),
+    };
+    let error = (0..600).find_map(|_| state.mask().err().or_else(|| state.commit(a).err()));
+    assert_eq!(error.expect("a bound").code(), "grammar_too_complex");
+}
+
+#[test]
+fn the_text_and_the_work_of_a_compile_are_bounded() {
+    let lark = |text: String| Grammar::Lark(text);
+    let optional = |count: usize| "a?".repeat(count);
+    let terminals = format!("start: B\nA: {}\nB: {}", "\"a\"? ".repeat(100), "A ".repeat(100));
+    let cases = [
+        (Grammar::Regex(optional(4_097)), "grammar_too_large"),
+        (Grammar::Regex(optional(4_000)), "grammar_unsupported"),
+        (lark(format!("start: /{}/", optional(8_200))), "grammar_too_large"),
+        (lark(format!("start: /{}/", optional(8_000))), "grammar_unsupported"),
+        (lark(terminals), "grammar_unsupported"),
+        (Grammar::JsonSchema(json!({ "type": "string", "pattern": optional(4_097) })), "grammar_too_large"),
+        (
+            Grammar::JsonSchema(json!({ "patternProperties": { (optional(4_097)): { "type": "null" } } })),
+            "grammar_too_large",
+        ),
+    ];
+    for (grammar, code) in cases {
+        assert_eq!(compile(&grammar).expect_err(code).code(), code);
+    }
+    let keywords: Vec<String> = (1_000..2_600).map(|word| format!("\"{word}\"")).collect();
+    compile(&lark(format!("start: {}", keywords.join(" | ")))).expect("words are cheap");
+    let numbers: Vec<u32> = (0..9_000).collect();
+    compile(&Grammar::JsonSchema(json!({ "enum": numbers }))).expect("numbers are cheap");
+}
