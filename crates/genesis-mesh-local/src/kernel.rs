@@ -84,7 +84,9 @@ macro_rules! kernels {
 
 kernels!(SCALAR, "scalar", scalar::Scalar);
 #[cfg(target_arch = "x86_64")]
-kernels!(AVX2, "avx2", avx2::Avx2, "avx2,fma,f16c");
+kernels!(AVX2, "avx2", avx2::Avx2<false>, "avx2,fma,f16c");
+#[cfg(target_arch = "x86_64")]
+kernels!(AVX2_VNNI, "avx2-vnni", avx2::Avx2<true>, "avx2,fma,f16c,avxvnni");
 #[cfg(target_arch = "x86_64")]
 kernels!(
     AVX512,
@@ -109,6 +111,9 @@ impl Kernels {
                 && is_x86_feature_detected!("avx512vnni");
             if avx2 && avx512 {
                 tables.push(&AVX512);
+            }
+            if avx2 && is_x86_feature_detected!("avxvnni") {
+                tables.push(&AVX2_VNNI);
             }
             if avx2 {
                 tables.push(&AVX2);

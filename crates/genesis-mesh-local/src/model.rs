@@ -44,7 +44,7 @@ pub struct LocalOptions {
     pub queue_max: usize,
     /// Bounds the context below what the model and the memory for keys and values allow.
     pub context_tokens_max: Option<usize>,
-    /// An instruction set by name (`avx512-vnni`, `avx2`, `scalar`); `None` takes the fastest.
+    /// An instruction set by name (`avx512-vnni`, `avx2-vnni`, `avx2`, `scalar`); `None` takes the fastest.
     pub kernel: Option<String>,
 }
 

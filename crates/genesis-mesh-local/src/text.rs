@@ -4,7 +4,7 @@
 //! Never: holds up an I/O thread with a long text, or works on for a caller who has gone.
 //! Flow: `LocalModel::generate` calls `prepare`; what comes of it is queued for the engine.
 
-use crate::grammar::{GrammarFactory, GrammarState};
+use crate::grammar::{GrammarError, GrammarFactory, GrammarState};
 use crate::template::ChatTemplate;
 use crate::tokenizer::Tokenizer;
 use genesis_mesh_core::{GenerateRequest, ModelError, Prompt, ToolChoice};
@@ -122,7 +122,10 @@ impl TextSide {
         }
         let tokens = self.tokens(request)?;
         let grammar = request.grammar.as_ref().map(|grammar| self.grammars.compile(grammar)).transpose();
-        let grammar = grammar.map_err(|error| invalid("response_format", &error.to_string()))?;
+        let grammar = grammar.map_err(|error| match error {
+            GrammarError::NoThread { .. } => ModelError::Failed { message: error.to_string() },
+            _ => invalid("response_format", &error.to_string()),
+        })?;
         Ok(Prepared { tokens, grammar })
     }
 

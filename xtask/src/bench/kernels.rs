@@ -13,15 +13,23 @@ use genesis_mesh_local::measure::Probe;
 /// Half the width, and a better fill of it.
 const FLOOR: Bound = Bound::AtLeast(0.6);
 
-/// Decode of 1 and of 8 sequences, and prefill.
+/// Decode of 1 and of 8 sequences, and prefill, for AVX2 with and without VNNI.
 pub(crate) fn run(context: &Context) -> Result<Vec<Line>, BenchError> {
-    let load = |name| Probe::load(&context.model, &context.options(Some(name)));
-    let (mut narrow, mut wide) = match (load("avx2"), load("avx512-vnni")) {
-        (Err(error @ LoadError::Kernel { .. }), _) | (_, Err(error @ LoadError::Kernel { .. })) => {
-            return Ok(vec![Line::not_measured("AVX2 beside AVX-512", error.to_string())]);
+    let mut lines = Vec::new();
+    for name in ["avx2-vnni", "avx2"] {
+        match beside_avx512(context, name) {
+            Err(BenchError::Load(error @ LoadError::Kernel { .. })) => {
+                lines.push(Line::not_measured("AVX2 beside AVX-512", error.to_string()));
+            }
+            measured => lines.extend(measured?),
         }
-        (narrow, wide) => (narrow?, wide?),
-    };
+    }
+    Ok(lines)
+}
+
+fn beside_avx512(context: &Context, name: &str) -> Result<Vec<Line>, BenchError> {
+    let load = |name| Probe::load(&context.model, &context.options(Some(name)));
+    let (mut narrow, mut wide) = (load(name)?, load("avx512-vnni")?);
     let mut lines = Vec::new();
     for sequences in [1, 8] {
         let turns = engine::in_turns(
@@ -37,7 +45,7 @@ pub(crate) fn run(context: &Context) -> Result<Vec<Line>, BenchError> {
         }
     }
     for line in &mut lines {
-        line.what = format!("AVX2: {}", line.what);
+        line.what = format!("{name}: {}", line.what);
     }
     Ok(lines)
 }

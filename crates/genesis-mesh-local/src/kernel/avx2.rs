@@ -8,18 +8,28 @@
 use super::lanes::Lanes;
 use std::arch::x86_64::*;
 
+/// AVX2, with the 256-bit dot products of AVX-VNNI where the CPU has them: three instructions become one.
 #[derive(Clone, Copy)]
-pub(crate) struct Avx2;
+pub(crate) struct Avx2<const VNNI: bool>;
 
 type F = [__m256; 2];
 type I = [__m256i; 2];
+
+/// Adds the products of unsigned `w` and four signed activations to each row's sum.
+#[inline(always)]
+unsafe fn dpbusd(dot: I, w: I, x: i32) -> I {
+    unsafe {
+        let x = _mm256_set1_epi32(x);
+        [_mm256_dpbusd_avx_epi32(dot[0], w[0], x), _mm256_dpbusd_avx_epi32(dot[1], w[1], x)]
+    }
+}
 
 /// Applies `$f` to both halves of its arguments.
 macro_rules! both {
     ($f:ident $(, $a:expr)*) => { [$f($($a[0]),*), $f($($a[1]),*)] };
 }
 
-impl Lanes for Avx2 {
+impl<const VNNI: bool> Lanes for Avx2<VNNI> {
     type F = F;
     type I = I;
     type W = I;
@@ -201,6 +211,9 @@ impl Lanes for Avx2 {
     }
     #[inline(always)]
     unsafe fn nibble_dot(dot: I, w: I, x: i32) -> I {
+        if VNNI {
+            return unsafe { dpbusd(dot, w, x) };
+        }
         unsafe {
             // 16-bit sums: each addition is at most 2 * 15 * 127 = 3,810, eight of them 30,480.
             let x = [_mm256_set1_epi32(x); 2];
@@ -210,15 +223,24 @@ impl Lanes for Avx2 {
     }
     #[inline(always)]
     unsafe fn nibble_end(dot: I) -> I {
+        if VNNI {
+            return dot;
+        }
         let ones = unsafe { [_mm256_set1_epi16(1); 2] };
         unsafe { both!(_mm256_madd_epi16, dot, ones) }
     }
     #[inline(always)]
-    unsafe fn byte_start(_x_sum: i32) -> I {
+    unsafe fn byte_start(x_sum: i32) -> I {
+        if VNNI {
+            return unsafe { Self::splat_int(x_sum.wrapping_mul(-128)) };
+        }
         unsafe { Self::dot_zero() }
     }
     #[inline(always)]
     unsafe fn byte_dot(dot: I, w: I, x: i32) -> I {
+        if VNNI {
+            return unsafe { dpbusd(dot, w, x) };
+        }
         unsafe {
             // |w| * (x with the sign of w): a pair is at most 2 * 128 * 127 = 32,512.
             let x = _mm256_set1_epi32(x);
@@ -233,6 +255,9 @@ impl Lanes for Avx2 {
     }
     #[inline(always)]
     unsafe fn small_dot(dot: I, w: I, x: i32) -> I {
+        if VNNI {
+            return unsafe { dpbusd(dot, w, x) };
+        }
         unsafe {
             // A pair is at most 2 * 31 * 127 = 7,874.
             let x = _mm256_set1_epi32(x);
