@@ -31,7 +31,7 @@ struct Class {
     /// Steps until the next try, and the pause after it.
     countdown: u32,
     pause: u32,
-    /// The width that is tried next.
+    /// The width whose turn to be tried comes next.
     next: usize,
     /// Whether the first step is over, which pays for memory that nobody has touched yet.
     is_warm: bool,
@@ -56,14 +56,13 @@ impl Pace {
     pub(crate) fn width(&mut self, rows: usize) -> usize {
         let widths = self.widths.len();
         let class = self.class(rows);
-        let choice = if class.countdown == 0 { class.next % widths } else { class.best() };
+        let choice = if class.countdown == 0 { class.other(widths) } else { class.best() };
         self.widths.get(choice).copied().unwrap_or(1)
     }
 
     /// Remembers that a step of `rows` rows on `width` threads took `time`.
     pub(crate) fn took(&mut self, rows: usize, width: usize, time: Duration) {
         let Some(index) = self.widths.iter().position(|known| *known == width) else { return };
-        let widths = self.widths.len();
         let class = self.class(rows);
         if !std::mem::replace(&mut class.is_warm, true) {
             return;
@@ -87,10 +86,7 @@ impl Pace {
         class.pause = if improves { TRY_AFTER_MIN } else { (class.pause * 2).min(longest) };
         class.countdown = if improves && class.best() != index { 0 } else { class.pause };
         if !improves {
-            class.next = (0..widths)
-                .map(|step| (index + 1 + step) % widths)
-                .find(|next| *next != class.best())
-                .unwrap_or(0);
+            class.next = index + 1;
         }
     }
 
@@ -107,6 +103,11 @@ impl Class {
         let mut times = self.times.get(index).cloned().unwrap_or_default();
         times.sort_by(f32::total_cmp);
         times.get(times.len() / 2).copied().unwrap_or(f32::MAX)
+    }
+
+    /// The width to try: the next one in turn that is not the best.
+    fn other(&self, widths: usize) -> usize {
+        (0..widths).map(|step| (self.next + step) % widths).find(|next| *next != self.best()).unwrap_or(0)
     }
 
     fn best(&self) -> usize {
