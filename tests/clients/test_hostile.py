@@ -191,3 +191,82 @@ def test_hostile_frames_cost_no_memory():
             resident.append(server.resident_bytes())
     grown = min(resident[3:]) - max(resident[:3])
     assert grown < RESIDENT_GROWTH_BYTES_MAX, f"{resident} bytes after each round of {len(FRAMES)} frames"
+
+
+def test_frames_that_break_the_protocol_end_their_socket_alone(server):
+    # Written by hand: the client library would refuse to send them.
+    frames = {
+        "unmasked": b"\x81\x02hi",
+        "reserved bits": b"\xf1\x80\x00\x00\x00\x00",
+        "reserved opcode": b"\x83\x80\x00\x00\x00\x00",
+        "fragmented ping": b"\x09\x80\x00\x00\x00\x00",
+        "long ping": b"\x89\xfe\x01\x00" + bytes(4) + bytes(256),
+        "continuation of nothing": b"\x80\x80\x00\x00\x00\x00",
+    }
+
+    async def break_all():
+        codes = {}
+        async with connect(server.ws()) as other:
+            for kind, frame in frames.items():
+                async with connect(server.ws()) as socket:
+                    socket.transport.write(frame)
+                    await asyncio.wait_for(socket.wait_closed(), 30)
+                    codes[kind] = socket.close_code
+            answer = await ask(other, prompt="Say hello.", max_tokens=4, temperature=0)
+        return codes, answer
+
+    codes, answer = asyncio.run(break_all())
+    assert codes == dict.fromkeys(frames, 1002)
+    assert answer.text
+
+
+def test_a_second_request_before_the_first_ended_is_refused_and_the_first_goes_on(server):
+    async def talk():
+        async with connect(server.ws()) as socket:
+            first = {"prompt": "Tell me about the sea.", "max_tokens": 40, "temperature": 0}
+            await socket.send(json.dumps(first))
+            await socket.send(json.dumps({"prompt": "And the moon?"}))
+            deltas, errors = [], []
+            while True:
+                update = json.loads(await socket.recv())
+                if update["type"] == "done":
+                    return "".join(deltas), errors
+                (deltas.append(update["text"]) if update["type"] == "delta" else errors.append(update["error"]["code"]))
+
+    text_in_spite, errors = asyncio.run(talk())
+    assert errors == ["run_in_progress"]
+    alone = asyncio.run(ask_once(server.ws(), prompt="Tell me about the sea.", max_tokens=40, temperature=0))
+    assert text_in_spite == alone.text
+
+
+def test_wrong_names_are_refused_before_the_upgrade(server):
+    async def refused(agent):
+        with pytest.raises(InvalidStatus) as refusal:
+            async with connect(server.ws(agent)):
+                pass
+        return refusal.value.response
+
+    response = asyncio.run(refused("smollm3"))
+    assert response.status_code == 404
+    error = json.loads(response.body)["error"]
+    assert error["code"] == "agent_not_found"
+    assert "smollm2" in error["message"], "the error names the agents that there are"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [("/", 404, "route_not_found"), ("/ws/smollm2", 426, "upgrade_required"), ("/ws/nobody", 404, "agent_not_found")],
+)
+def test_wrong_http_requests_get_their_status_and_code(server, path, status, code):
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        urllib.request.urlopen(server.http(path), timeout=10)
+    assert refusal.value.code == status
+    assert json.load(refusal.value)["error"]["code"] == code
+
+
+def test_health_tells_state_version_and_sockets(server):
+    with urllib.request.urlopen(server.http("/health"), timeout=10) as response:
+        health = json.load(response)
+    assert health["status"] == "ok"
+    assert health["sockets"] == 0
+    assert health["version"]
