@@ -45,7 +45,7 @@ fn banned() -> Vec<(String, &'static str, &'static str)> {
     let hosts = [
         ["crates", "io"].as_slice(),
         &["pypi", "org"],
-        &["pythonhosted", "org"],
+        &[concat!("python", "hosted"), "org"],
         &["npmjs", "org"],
         &["npmjs", "com"],
         &["deb", "debian", "org"],
