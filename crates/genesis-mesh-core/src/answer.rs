@@ -3,11 +3,11 @@
 //! Owns: `ModelEvent` and its parts.
 //! Never: carries an error; a failed stream yields `Err(ModelError)` as its last item.
 
-use crate::message::ToolCall;
+use crate::message::{ToolCall, ToolCallDelta};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One item of a model's answer. A stream is any number of `Text` and `ToolCall`, then one `Done`.
+/// One item of a model's answer. A stream is any number of pieces, then one `Done`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ModelEvent {
     /// The next piece of the answer: never empty, never a split character.
@@ -17,7 +17,10 @@ pub enum ModelEvent {
         /// One entry a token of this piece, if the request asked for them.
         logprobs: Vec<TokenLogprob>,
     },
-    /// The model calls a tool; the call is complete.
+    /// A piece of a call while it is made. A preview: the whole call follows as `ToolCall` with the same id, and
+    /// who reads only that misses nothing. A model that makes calls at once sends none.
+    ToolCallDelta(ToolCallDelta),
+    /// The model calls a tool; the call is complete. Calls come in the order in which they were begun.
     ToolCall(ToolCall),
     /// The end: nothing follows.
     Done {
@@ -38,6 +41,8 @@ pub enum FinishReason {
     Length,
     /// The model called tools and waits for their results.
     ToolCalls,
+    /// A provider's filter ended it.
+    ContentFilter,
     /// The caller stopped it.
     Cancelled,
 }

@@ -22,6 +22,8 @@ pub struct GenerateRequest {
     pub tools: Vec<ToolSpec>,
     /// Whether it may, must or must not call one.
     pub tool_choice: ToolChoice,
+    /// Whether an answer may call one tool at most; else it may call several.
+    pub is_single_tool_call: bool,
     /// `Some(n)` asks for the log probability of each token and of its `n` best rivals, 0 to 20.
     pub logprobs: Option<u8>,
 }
@@ -43,7 +45,7 @@ impl Default for Prompt {
 
 /// How the next token is picked from the model's distribution.
 ///
-/// The filters apply in this order: repetition penalty, temperature, top-k, top-p, min-p.
+/// The filters apply in this order: repetition, frequency and presence penalty, temperature, top-k, top-p, min-p.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sampling {
     /// 0 picks the most likely token; higher values flatten the distribution. 0.0 to 2.0.
@@ -56,6 +58,11 @@ pub struct Sampling {
     pub min_p: f32,
     /// Divides (or multiplies, if negative) the logits of tokens seen before. 1.0 changes nothing.
     pub repetition_penalty: f32,
+    /// Subtracted from a token's logit for each time that the answer has it already. -2.0 to 2.0; 0.0 changes
+    /// nothing.
+    pub frequency_penalty: f32,
+    /// Subtracted from the logits of tokens that the answer has already. -2.0 to 2.0; 0.0 changes nothing.
+    pub presence_penalty: f32,
     /// The same seed gives the same text for the same request; `None` draws one.
     pub seed: Option<u64>,
 }
@@ -63,7 +70,16 @@ pub struct Sampling {
 impl Default for Sampling {
     /// Greedy: temperature 0, no filter, no penalty.
     fn default() -> Self {
-        Self { temperature: 0.0, top_k: 0, top_p: 1.0, min_p: 0.0, repetition_penalty: 1.0, seed: None }
+        Self {
+            temperature: 0.0,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            repetition_penalty: 1.0,
+            frequency_penalty: 0.0,
+            presence_penalty: 0.0,
+            seed: None,
+        }
     }
 }
 

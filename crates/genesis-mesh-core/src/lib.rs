@@ -12,5 +12,5 @@ mod model;
 
 pub use answer::{FinishReason, ModelEvent, TokenLogprob, Usage};
 pub use generate::{GenerateRequest, Grammar, Prompt, Sampling, ToolChoice, ToolSpec};
-pub use message::{Message, Role, ToolCall};
-pub use model::{BoxFuture, CancelHandle, Model, ModelError, ModelInfo, ModelStream};
+pub use message::{Message, Role, ToolCall, ToolCallDelta};
+pub use model::{BoxFuture, CancelHandle, Model, ModelError, ModelInfo, ModelLoad, ModelStream, Wait};

@@ -61,6 +61,17 @@ impl Message {
     }
 }
 
+/// The next piece of a tool call's arguments.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ToolCallDelta {
+    /// The id of the call that is being made.
+    pub id: String,
+    /// The tool's name, whole in every piece.
+    pub name: String,
+    /// The next piece of the arguments' JSON text; may be empty in the first piece.
+    pub arguments: String,
+}
+
 /// A model's request to run a tool.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -12,6 +12,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 /// A boxed future that may move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -29,6 +30,11 @@ pub trait Model: Send + Sync + fmt::Debug {
     /// # Cancel safety
     /// Dropping the future or the stream frees what the request holds, at the model's next step.
     fn generate(&self, request: GenerateRequest) -> BoxFuture<'_, Result<ModelStream, ModelError>>;
+
+    /// What it does at this moment; `None` if it is computed elsewhere or does not count.
+    fn current_load(&self) -> Option<ModelLoad> {
+        None
+    }
 }
 
 impl<M: Model + ?Sized> Model for Arc<M> {
@@ -39,6 +45,27 @@ impl<M: Model + ?Sized> Model for Arc<M> {
     fn generate(&self, request: GenerateRequest) -> BoxFuture<'_, Result<ModelStream, ModelError>> {
         M::generate(self, request)
     }
+
+    fn current_load(&self) -> Option<ModelLoad> {
+        M::current_load(self)
+    }
+}
+
+/// What a model that is computed here does at the moment; each number may be a step old.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ModelLoad {
+    /// Answers being computed.
+    pub running: usize,
+    /// The most answers that are computed at a time.
+    pub running_max: usize,
+    /// Requests that wait for a slot.
+    pub waiting: usize,
+    /// The most requests that may wait; one more is refused with `Busy`.
+    pub waiting_max: usize,
+    /// Memory of keys and values in use by answers, in bytes.
+    pub kv_bytes: usize,
+    /// Memory that keys and values may take, in bytes.
+    pub kv_bytes_max: usize,
 }
 
 /// What a model says of itself.
@@ -112,6 +139,30 @@ impl fmt::Debug for CancelHandle {
     }
 }
 
+/// What is waited for in an answer that comes from elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// The connection, with its handshake.
+    Connection,
+    /// The first piece of the answer.
+    FirstPiece,
+    /// The next piece.
+    NextPiece,
+    /// The end of the answer.
+    End,
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connection => "connection",
+            Self::FirstPiece => "first piece",
+            Self::NextPiece => "next piece",
+            Self::End => "end",
+        })
+    }
+}
+
 /// Why a model did not answer, or did not finish.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -138,6 +189,34 @@ pub enum ModelError {
         /// Requests that wait already.
         queued: usize,
     },
+    /// The provider asks to wait.
+    #[error("the model's provider allows no more requests now: {message}")]
+    RateLimited {
+        /// When to try again, if the provider says so.
+        retry_after: Option<Duration>,
+        /// The provider's words.
+        message: String,
+    },
+    /// The model's server can't be reached.
+    #[error("the model's server can't be reached: {message}")]
+    Unreachable {
+        /// What happened.
+        message: String,
+    },
+    /// The model's server took too long.
+    #[error("the model gave no {wait} within {} ms, its limit", limit.as_millis())]
+    Timeout {
+        /// What was waited for.
+        wait: Wait,
+        /// How long.
+        limit: Duration,
+    },
+    /// The model's server refuses this program: a wrong key, an unknown model, no rights.
+    #[error("the model's server refuses this program: {message}")]
+    Refused {
+        /// The server's words.
+        message: String,
+    },
     /// The stream was cut before its end; what came is only a part.
     #[error("the answer was cut before its end")]
     Truncated,
@@ -157,6 +236,10 @@ impl ModelError {
             Self::InvalidRequest { .. } => "invalid_request",
             Self::ContextExceeded { .. } => "context_length_exceeded",
             Self::Busy { .. } => "model_busy",
+            Self::RateLimited { .. } => "model_rate_limited",
+            Self::Unreachable { .. } => "model_unreachable",
+            Self::Timeout { .. } => "model_timeout",
+            Self::Refused { .. } => "model_refused",
             Self::Truncated => "model_truncated",
             Self::Failed { .. } => "model_failed",
         }
@@ -165,6 +248,25 @@ impl ModelError {
     /// Whether the same request may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::Truncated)
+        match self {
+            Self::Busy { .. }
+            | Self::RateLimited { .. }
+            | Self::Unreachable { .. }
+            | Self::Timeout { .. }
+            | Self::Truncated => true,
+            Self::InvalidRequest { .. }
+            | Self::ContextExceeded { .. }
+            | Self::Refused { .. }
+            | Self::Failed { .. } => false,
+        }
+    }
+
+    /// When the same request may succeed, if that is known.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after, .. } => *retry_after,
+            _ => None,
+        }
     }
 }

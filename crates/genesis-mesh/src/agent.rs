@@ -4,6 +4,7 @@
 //! Never: calls a model; the mesh starts runs.
 //! Flow: `Mesh::start` checks the input against the schema, asks for the request, starts the model.
 
+use crate::chat::{self, RunInput};
 use crate::input::ModelInput;
 use crate::parser::ReadyParser;
 use crate::pipeline::Pipeline;
@@ -82,11 +83,22 @@ pub(crate) struct PipelineRecipe {
 }
 
 impl ReadyAgent {
-    /// Checks `input` and says what the model is asked.
+    /// What the model is asked.
     ///
     /// # Errors
     /// What is wrong with the input.
-    pub(crate) fn request(&self, input: Value) -> Result<GenerateRequest, InputError> {
+    pub(crate) fn request(&self, input: RunInput) -> Result<GenerateRequest, InputError> {
+        match (input, &self.recipe) {
+            (RunInput::Value(value), _) => self.read(value),
+            (RunInput::Chat(request), Recipe::Model) => Ok(*request),
+            (RunInput::Chat(request), Recipe::Pipeline(_)) => {
+                self.read(chat::pipeline_input(&request.prompt, self.schema.json())?)
+            }
+        }
+    }
+
+    /// Checks `input` and says what the model is asked.
+    fn read(&self, input: Value) -> Result<GenerateRequest, InputError> {
         self.schema.check(&input)?;
         match &self.recipe {
             Recipe::Model => ModelInput::read(input)?.into_request(),
@@ -98,6 +110,7 @@ impl ReadyAgent {
                 grammar: recipe.parser.grammar(),
                 tools: Vec::new(),
                 tool_choice: ToolChoice::default(),
+                is_single_tool_call: false,
                 logprobs: None,
             }),
         }

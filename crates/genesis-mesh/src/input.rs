@@ -72,6 +72,14 @@ pub struct ModelInput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 2.0), extend("exclusiveMinimum" = 0))]
     pub repetition_penalty: Option<f32>,
+    /// Makes tokens less likely the more often the answer has them already; 0 (the default) changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = -2.0, max = 2.0))]
+    pub frequency_penalty: Option<f32>,
+    /// Makes tokens that the answer has already less likely; 0 (the default) changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = -2.0, max = 2.0))]
+    pub presence_penalty: Option<f32>,
     /// The form that the answer must have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_format: Option<ResponseFormat>,
@@ -129,6 +137,7 @@ impl ModelInput {
             grammar: self.response_format.and_then(ResponseFormat::into_grammar),
             tools: Vec::new(),
             tool_choice: ToolChoice::default(),
+            is_single_tool_call: false,
             logprobs,
         })
     }
@@ -151,6 +160,8 @@ impl ModelInput {
             top_p: self.top_p.map_or(default.top_p, positive),
             min_p: self.min_p.unwrap_or(default.min_p),
             repetition_penalty: self.repetition_penalty.map_or(default.repetition_penalty, positive),
+            frequency_penalty: self.frequency_penalty.unwrap_or(default.frequency_penalty),
+            presence_penalty: self.presence_penalty.unwrap_or(default.presence_penalty),
             seed: self.seed,
         }
     }

@@ -14,6 +14,7 @@ mod input;
 mod source;
 mod template;
 mod pipeline;
+mod chat;
 mod agent;
 mod mesh;
 mod setup;
@@ -24,9 +25,11 @@ pub mod local {
 }
 
 pub use agent::{Agent, AgentInfo};
+pub use chat::RunInput;
 pub use genesis_mesh_core::{
     BoxFuture, CancelHandle, FinishReason, GenerateRequest, Grammar, Message, Model, ModelError, ModelEvent,
-    ModelInfo, ModelStream, Prompt, Role, Sampling, TokenLogprob, ToolCall, ToolChoice, ToolSpec, Usage,
+    ModelInfo, ModelLoad, ModelStream, Prompt, Role, Sampling, TokenLogprob, ToolCall, ToolCallDelta,
+    ToolChoice, ToolSpec, Usage, Wait,
 };
 pub use genesis_mesh_models::{ScriptError, ScriptedModel};
 pub use input::{JsonSchemaForm, ModelInput, ResponseFormat, Stop};
@@ -34,7 +37,7 @@ pub use mesh::{Mesh, StartError};
 pub use parser::Parser;
 pub use pipeline::Pipeline;
 pub use run::Run;
-pub use schema::{InputError, InputProblem};
+pub use schema::{InputError, InputProblem, Schema};
 pub use setup::{GenesisMesh, SetupError, SetupProblem};
 pub use source::{LoadFailure, ModelSource};
 pub use update::{RunError, Update};

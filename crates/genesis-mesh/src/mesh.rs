@@ -5,12 +5,12 @@
 //! Flow: a surface decodes a command and calls `start`; the run that comes back is its stream of updates.
 
 use crate::agent::{AgentInfo, ReadyAgent};
+use crate::chat::RunInput;
 use crate::name;
 use crate::run::Run;
 use crate::schema::InputError;
 use crate::update::model_param;
 use genesis_mesh_core::{Model, ModelError};
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -46,19 +46,19 @@ impl Mesh {
         Self { inner: Arc::new(Inner { models, agents }) }
     }
 
-    /// Starts a run of `agent` with `input`, a JSON value that fits the agent's schema.
+    /// Starts a run of `agent` with `input`: a JSON value that fits the agent's schema, or a chat request.
     ///
     /// # Errors
     /// `UnknownAgent` and `InvalidInput` are the caller's; `Model` says whether a retry may help.
     ///
     /// # Cancel safety
     /// Dropping the future stops what was begun.
-    pub async fn start(&self, agent: &str, input: Value) -> Result<Run, StartError> {
+    pub async fn start(&self, agent: &str, input: impl Into<RunInput>) -> Result<Run, StartError> {
         let Some(ready) = self.inner.agents.get(agent) else {
             let known = self.inner.agents.keys().cloned().collect();
             return Err(StartError::UnknownAgent { agent: agent.to_owned(), known });
         };
-        let request = ready.request(input)?;
+        let request = ready.request(input.into())?;
         let answer = ready.model.generate(request).await?;
         Ok(Run::new(answer, ready.parser()))
     }

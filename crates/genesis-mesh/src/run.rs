@@ -101,6 +101,7 @@ impl Run {
                 }
                 Ok(Update::Delta { text, logprobs })
             }
+            ModelEvent::ToolCallDelta(delta) => Ok(Update::ToolCallDelta(delta)),
             ModelEvent::ToolCall(call) => Ok(Update::ToolCall(call)),
             ModelEvent::Done { usage, finish_reason } => self.end(usage, finish_reason),
         }

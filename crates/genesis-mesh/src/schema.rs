@@ -15,7 +15,7 @@ const PROBLEMS_MAX: usize = 5;
 
 /// A JSON schema (2020-12 unless it names another draft), ready to check values.
 #[derive(Debug)]
-pub(crate) struct Schema {
+pub struct Schema {
     json: Value,
     validator: jsonschema::Validator,
 }
@@ -25,7 +25,7 @@ impl Schema {
     ///
     /// # Errors
     /// What is wrong with the schema, in words.
-    pub(crate) fn compile(json: Value) -> Result<Self, String> {
+    pub fn compile(json: Value) -> Result<Self, String> {
         if !json.is_object() {
             return Err("a schema must be a JSON object".to_owned());
         }
@@ -35,7 +35,8 @@ impl Schema {
     }
 
     /// The schema as it was given.
-    pub(crate) fn json(&self) -> &Value {
+    #[must_use]
+    pub fn json(&self) -> &Value {
         &self.json
     }
 
@@ -43,7 +44,7 @@ impl Schema {
     ///
     /// # Errors
     /// The first problems, in the order of the schema; of a very large value, only where it is large.
-    pub(crate) fn check(&self, value: &Value) -> Result<(), InputError> {
+    pub fn check(&self, value: &Value) -> Result<(), InputError> {
         if self.validator.is_valid(value) {
             return Ok(());
         }

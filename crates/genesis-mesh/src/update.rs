@@ -3,7 +3,7 @@
 //! Owns: the closed set of updates and their field names, which are the wire format of `/ws/{agent}`.
 //! Never: carries a failure; a run that fails yields `Err(RunError)` as its last item.
 
-use genesis_mesh_core::{FinishReason, ModelError, TokenLogprob, ToolCall, Usage};
+use genesis_mesh_core::{FinishReason, ModelError, TokenLogprob, ToolCall, ToolCallDelta, Usage};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -19,6 +19,8 @@ pub enum Update {
         #[serde(skip_serializing_if = "Vec::is_empty")]
         logprobs: Vec<TokenLogprob>,
     },
+    /// A piece of a tool call while it is made: a preview, the whole call follows.
+    ToolCallDelta(ToolCallDelta),
     /// The model calls a tool; the call is complete.
     ToolCall(ToolCall),
     /// What a pipeline's parser made of the whole answer.

@@ -4,8 +4,16 @@ use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-const GREEDY: Sampling =
-    Sampling { temperature: 0.0, top_k: 0, top_p: 1.0, min_p: 0.0, repetition_penalty: 1.0, seed: None };
+const GREEDY: Sampling = Sampling {
+    temperature: 0.0,
+    top_k: 0,
+    top_p: 1.0,
+    min_p: 0.0,
+    repetition_penalty: 1.0,
+    frequency_penalty: 0.0,
+    presence_penalty: 0.0,
+    seed: None,
+};
 const FREE: Sampling = Sampling { temperature: 1.0, ..GREEDY };
 
 /// The settings that take the different ways through `Sampler::filter`.
@@ -121,7 +129,7 @@ proptest! {
         (temperature, top_k, top_p, min_p, repetition_penalty) in any::<(f32, u32, f32, f32, f32)>(),
         position: u64,
     ) {
-        let sampling = Sampling { temperature, top_k, top_p, min_p, repetition_penalty, seed: None };
+        let sampling = Sampling { temperature, top_k, top_p, min_p, repetition_penalty, ..GREEDY };
         let mut logits: Vec<f32> = bits.iter().map(|&bits| f32::from_bits(bits)).collect();
         let is_allowed = |token: u32| {
             (token as usize) < bits.len()

@@ -77,7 +77,7 @@ impl Plan {
         match reason {
             FinishReason::Stop => self.stop.is_none(),
             FinishReason::ToolCalls => true,
-            FinishReason::Length | FinishReason::Cancelled => false,
+            FinishReason::Length | FinishReason::ContentFilter | FinishReason::Cancelled => false,
         }
     }
 

@@ -34,6 +34,8 @@ fn every_field_reaches_the_model() {
     }))
     .expect("valid");
     let sampling = Sampling {
+        frequency_penalty: 0.0,
+        presence_penalty: 0.0,
         temperature: 1.0,
         top_k: 4,
         top_p: 0.5,

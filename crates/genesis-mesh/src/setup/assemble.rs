@@ -136,7 +136,9 @@ fn undeclared<'a>(schema: &'a Schema, templates: &'a Templates) -> impl Iterator
 
 /// The settings that are out of the ranges that the core's words have.
 fn settings(pipeline: &Pipeline) -> Vec<(&'static str, &'static str)> {
-    let Sampling { temperature, top_p, min_p, repetition_penalty, .. } = pipeline.sampling;
+    let Sampling {
+        temperature, top_p, min_p, repetition_penalty, frequency_penalty, presence_penalty, ..
+    } = pipeline.sampling;
     let checks = [
         (pipeline.max_tokens != Some(0), "max_tokens", "at least 1"),
         ((0.0..=2.0).contains(&temperature), "sampling.temperature", "0.0 to 2.0"),
@@ -147,6 +149,8 @@ fn settings(pipeline: &Pipeline) -> Vec<(&'static str, &'static str)> {
             "sampling.repetition_penalty",
             "above 0.0, to 2.0",
         ),
+        ((-2.0..=2.0).contains(&frequency_penalty), "sampling.frequency_penalty", "-2.0 to 2.0"),
+        ((-2.0..=2.0).contains(&presence_penalty), "sampling.presence_penalty", "-2.0 to 2.0"),
         (pipeline.stop.iter().all(|text| !text.is_empty()), "stop", "no text is empty"),
     ];
     checks
