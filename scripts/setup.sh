@@ -47,6 +47,14 @@ apt_install() {
   apt install -y --no-install-recommends "$@"
 }
 
+# The version that apt would install of package $1, without Debian's suffix; empty if none.
+apt_version() {
+  is_debian && has apt-cache || return 0
+  apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: \([0-9][0-9.]*\).*/\1/p'
+}
+
+has_browser() { { has chromium || has google-chrome; } && has chromedriver; }
+
 ensure_packages() {
   local missing=()
   # The linker, and the C library's start files that it links.
@@ -56,6 +64,14 @@ ensure_packages() {
   if [ "$task" != run ]; then
     has git || missing+=(git)
     python3 -c 'import venv, ensurepip' >/dev/null 2>&1 || missing+=(python3-venv)
+  fi
+  if [ "$task" = test ]; then
+    has slowhttptest || missing+=(slowhttptest)
+    if ! has_browser && is_debian; then
+      # Ubuntu has Chromium as a snap only, which no container runs: ensure_browser sees to that.
+      apt_update
+      [ -z "$(apt_version chromium)" ] || missing+=(chromium chromium-driver)
+    fi
   fi
   if [ "$task" = bench ]; then
     # llama.cpp is built from source.
@@ -124,9 +140,38 @@ ensure_venv() {
   printf '%s\n' "$stamp" >"$venv/stamp"
 }
 
+# --- Node and the browser of the tests -----------------------------------------------------------
+
+# Makes tests/clients-node/node_modules hold what the lock file lists. Node itself is a pinned Python package: systems
+# offer what is older than the clients want.
+ensure_node_modules() {
+  local home=tests/clients-node bin="$PWD/.venv/bin" stamp
+  stamp="$(cksum <"$home/package-lock.json") $(cksum <.venv/stamp)"
+  if [ "$(cat "$home/node_modules/.stamp" 2>/dev/null)" = "$stamp" ]; then return; fi
+  say "installing $home/package-lock.json"
+  PATH="$bin:$PATH" npm --prefix "$home" ci --loglevel=error >&2
+  printf '%s\n' "$stamp" >"$home/node_modules/.stamp"
+}
+
+# Where the system has no package of a browser, Selenium's own tool fetches one, with its driver, into the user's cache.
+ensure_browser() {
+  if has_browser; then return; fi
+  local found="$PWD/.venv/browser"
+  if [ -s "$found" ]; then return; fi
+  say "fetching a browser for the tests"
+  "$(.venv/bin/python -c 'import selenium.webdriver.common.selenium_manager as m; print(m.SeleniumManager._get_binary())')" \
+    --browser chrome --force-browser-download --output json >"$found.new" ||
+    stop "no Chromium is installed and none could be fetched: install chromium and chromedriver, then run this again"
+  mv "$found.new" "$found"
+}
+
 ensure_packages
 ensure_rust
 case "$task" in
-  test) ensure_venv .venv tests/clients/requirements.txt ;;
+  test)
+    ensure_venv .venv tests/clients/requirements.txt
+    ensure_node_modules
+    ensure_browser
+    ;;
   bench) ensure_venv .venv-bench scripts/bench-requirements.txt ;;
 esac
