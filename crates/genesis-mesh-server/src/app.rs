@@ -4,6 +4,7 @@
 //! Never: decodes a request or binds an address.
 //! Flow: `serve` builds it; `run` accepts until the stop, drains, and returns when all is closed.
 
+use crate::access::Access;
 use crate::http::accept;
 use crate::options::{CLOSE_TIMEOUT, ServeOptions};
 use crate::tasks::Tasks;
@@ -21,6 +22,14 @@ pub(crate) struct App {
     pub(crate) mesh: Mesh,
     pub(crate) tasks: Tasks,
     pub(crate) options: ServeOptions,
+    pub(crate) access: Arc<Access>,
+}
+
+impl App {
+    pub(crate) fn new(mesh: Mesh, options: ServeOptions) -> Self {
+        let access = Arc::new(Access::new(&options));
+        Self { mesh, tasks: Tasks::new(), options, access }
+    }
 }
 
 /// Accepts and serves until `stop` resolves, then stops in order.
@@ -38,7 +47,7 @@ pub(crate) async fn run(
         stop.await;
         stop_in_order(&tasks, drain).await;
     };
-    tokio::join!(accept::connections(listener, router, &tasks), stopped);
+    tokio::join!(accept::connections(listener, router, &tasks, &app.options.limits), stopped);
     // 5 Whoever does not close by now is dropped.
     if timeout(CLOSE_TIMEOUT + Duration::from_secs(1), tasks.all_closed()).await.is_err() {
         tracing::warn!(sockets = tasks.socket_count(), "dropped connections that did not close");

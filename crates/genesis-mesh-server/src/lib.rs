@@ -5,13 +5,17 @@
 //! Flow: `Serve::serve_on` accepts; `routes` finds; `ws` upgrades; a socket decodes, starts a run, sends updates.
 #![forbid(unsafe_code)]
 
+mod keys;
 mod options;
 mod tasks;
 mod http;
+mod access;
 mod app;
+mod served;
 mod ws;
 mod routes;
 mod serve;
 
-pub use options::ServeOptions;
+pub use keys::{ApiKey, Scope};
+pub use options::{Limits, ServeOptions, TlsFiles};
 pub use serve::{Serve, ServeError};

@@ -3,10 +3,9 @@
 //! Owns: the numbers that bound time and memory.
 //! Never: reads flags or the environment; the command line does.
 
+use crate::keys::ApiKey;
+use std::path::PathBuf;
 use std::time::Duration;
-
-/// The largest message that a client may send, in bytes: far above any prompt that fits a context.
-pub(crate) const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
 /// The read buffer of a socket, in bytes. It is zero-filled and kept for the socket's life, so its size is
 /// much of an idle connection's memory (128 KiB, the default, made idle sockets 23 times as large). Most
@@ -23,12 +22,6 @@ pub(crate) const REPLY_BYTES_MAX: usize = 16 * 1024;
 /// The unsent bytes that the kernel takes for a socket: a slow reader should slow its stream, not fill memory.
 pub(crate) const UNSENT_BYTES_MAX: u32 = 16 * 1024;
 
-/// The largest request line with its headers, in bytes; browsers and SDKs stay under 4 KiB.
-pub(crate) const HEADER_BYTES_MAX: usize = 16 * 1024;
-
-/// How long a client may take to send its headers.
-pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// How long a closing socket waits for the other side's close frame.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -43,6 +36,64 @@ pub struct ServeOptions {
     pub ping_interval: Duration,
     /// How long a client may leave written bytes untaken before its socket is closed; 30 s.
     pub stall: Duration,
+    /// How long pieces of an answer may wait for others, so that one frame holds several; 0. 8 to 16 ms cost a
+    /// reader nothing and a server of many streams much less. The first piece never waits.
+    pub linger: Duration,
+    /// What bounds a client.
+    pub limits: Limits,
+    /// The keys that open this server; none: everybody may do everything.
+    pub keys: Vec<ApiKey>,
+    /// Origins (`https://example.org`) whose pages may use this server; its own origin always may.
+    pub origins: Vec<String>,
+    /// The certificate and the key for TLS; `None` serves plain TCP.
+    pub tls: Option<TlsFiles>,
+}
+
+/// The files of a server's TLS identity, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The chain, the server's own certificate first.
+    pub cert: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// What bounds a client; each limit has a code of its own in docs/errors.md.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The request line with its headers, in bytes; 16 KiB, since browsers and SDKs stay under 4 KiB.
+    pub header_bytes: usize,
+    /// How long a client may take to send its headers, and to finish a TLS handshake; 10 s.
+    pub header_timeout: Duration,
+    /// The body of a request, in bytes; 4 MiB, far above any prompt that fits a context.
+    pub body_bytes: usize,
+    /// How long a client may take to send its body; 30 s.
+    pub body_timeout: Duration,
+    /// A message on the plain socket, in bytes; 1 MiB.
+    pub message_bytes: usize,
+    /// How long a connection without a request may stay open; 75 s, longer than the minute after which common
+    /// proxies and clients drop theirs.
+    pub idle_timeout: Duration,
+    /// Connections of one address at the same time; 10,000, since a proxy in front is one address.
+    pub connections_per_address: usize,
+    /// Runs of one key at the same time; 256. Without keys everybody is one key, without this limit.
+    pub runs_per_key: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header_bytes: 16 * 1024,
+            header_timeout: Duration::from_secs(10),
+            body_bytes: 4 * 1024 * 1024,
+            body_timeout: Duration::from_secs(30),
+            message_bytes: 1024 * 1024,
+            idle_timeout: Duration::from_secs(75),
+            connections_per_address: 10_000,
+            runs_per_key: 256,
+        }
+    }
 }
 
 impl Default for ServeOptions {
@@ -51,6 +102,11 @@ impl Default for ServeOptions {
             drain: Duration::from_secs(10),
             ping_interval: Duration::from_secs(20),
             stall: Duration::from_secs(30),
+            linger: Duration::ZERO,
+            limits: Limits::default(),
+            keys: Vec::new(),
+            origins: Vec::new(),
+            tls: None,
         }
     }
 }

@@ -3,11 +3,13 @@
 //! Owns: the router and `/health`.
 //! Never: upgrades a connection; `ws` does.
 
+use crate::access;
 use crate::app::App;
 use crate::http::error::HttpError;
 use crate::ws;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, Uri};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get};
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -20,6 +22,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/health", get(health))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(unknown_route)
+        .layer(from_fn_with_state(Arc::clone(&app.access), access::admit))
         .with_state(app)
 }
 

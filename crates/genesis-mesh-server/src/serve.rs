@@ -6,7 +6,6 @@
 use crate::app::{self, App};
 use crate::options::ServeOptions;
 use crate::routes;
-use crate::tasks::Tasks;
 use genesis_mesh::{GenesisMesh, Mesh, SetupError};
 use std::future::Future;
 use std::io;
@@ -66,7 +65,7 @@ impl Serve for Mesh {
         options: ServeOptions,
         stop: impl Future<Output = ()> + Send,
     ) -> Result<(), ServeError> {
-        let app = Arc::new(App { mesh: self, tasks: Tasks::new(), options });
+        let app = Arc::new(App::new(self, options));
         let router = routes::router(Arc::clone(&app));
         app::run(app, listener, router, stop).await;
         Ok(())

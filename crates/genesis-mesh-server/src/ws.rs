@@ -9,9 +9,11 @@ mod handshake;
 mod plain;
 mod socket;
 
+use crate::access::Principal;
 use crate::app::App;
 use crate::http::error::HttpError;
 use crate::tasks::TaskKind;
+use axum::Extension;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
@@ -20,6 +22,7 @@ use std::sync::Arc;
 /// Upgrades to the plain socket of an agent; every refusal comes before 101, as JSON.
 pub(crate) async fn agent_socket(
     State(app): State<Arc<App>>,
+    Extension(principal): Extension<Principal>,
     agent: Result<Path<String>, PathRejection>,
     mut request: Request,
 ) -> Result<Response, HttpError> {
@@ -36,8 +39,8 @@ pub(crate) async fn agent_socket(
     let upgrade = hyper::upgrade::on(&mut request);
     let tasks = app.tasks.clone();
     tasks.spawn(TaskKind::Socket, async move {
-        match handshake::finish(upgrade).await {
-            Ok(stream) => socket::serve(stream, app, agent).await,
+        match handshake::finish(upgrade, app.options.limits.message_bytes).await {
+            Ok(stream) => socket::serve(stream, app, principal, agent).await,
             Err(error) => tracing::debug!(%error, "a client left during the handshake"),
         }
     });

@@ -4,7 +4,8 @@
 //! Never: reads a body or routes; the router does.
 //! Flow: `app::run` drives the loop; an upgraded connection leaves here and lives on as a `ws` task.
 
-use crate::options::{HEADER_BYTES_MAX, HEADER_TIMEOUT, UNSENT_BYTES_MAX};
+use super::transport::Transport;
+use crate::options::{Limits, UNSENT_BYTES_MAX};
 use crate::tasks::{TaskKind, Tasks};
 use axum::Router;
 use hyper::server::conn::http1;
@@ -19,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts connections until the end.
-pub(crate) async fn connections(listener: TcpListener, router: Router, tasks: &Tasks) {
+pub(crate) async fn connections(listener: TcpListener, router: Router, tasks: &Tasks, limits: &Limits) {
     let ending = tasks.ending().clone();
     let mut ended = pin!(ending.cancelled());
     loop {
@@ -34,7 +35,11 @@ pub(crate) async fn connections(listener: TcpListener, router: Router, tasks: &T
                     tracing::debug!(%peer, %error, "a connection is gone before it began");
                     continue;
                 }
-                tasks.spawn(TaskKind::Connection, connection(stream, router.clone(), tasks.clone()));
+                let stream = Transport::Plain(stream);
+                tasks.spawn(
+                    TaskKind::Connection,
+                    connection(stream, router.clone(), tasks.clone(), limits.clone()),
+                );
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
@@ -59,11 +64,11 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 }
 
 /// Serves one connection; requests that have begun are answered even after the end.
-async fn connection(stream: TcpStream, router: Router, tasks: Tasks) {
+async fn connection(stream: Transport, router: Router, tasks: Tasks, limits: Limits) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(HEADER_BYTES_MAX)
+        .header_read_timeout(limits.header_timeout)
+        .max_buf_size(limits.header_bytes)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
         .with_upgrades();
     let mut connection = pin!(connection);

@@ -1,14 +1,12 @@
-//! Errors of HTTP answers: the only place that knows which status a mistake has.
+//! Mistakes of a request before any agent is asked: paths, methods, the upgrade, the stop.
 //!
-//! Owns: the JSON body `{"error": {"message", "type", "param", "code"}}` and the headers that go with it.
-//! Never: shows internal causes; those go to the log.
-//! Source: the error shape of the `OpenAI` API, which clients can already read.
+//! Owns: their statuses and headers.
+//! Never: knows the JSON form; `answer` does.
 
-use axum::Json;
+use super::answer::ErrorAnswer;
 use axum::http::header::{ALLOW, CONNECTION, RETRY_AFTER, UPGRADE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
 
 /// An HTTP answer that says what is wrong with the request, or why it can't be served now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,15 +68,15 @@ impl HttpError {
     }
 }
 
+impl From<HttpError> for ErrorAnswer {
+    fn from(error: HttpError) -> Self {
+        let answer = Self::new(error.status(), error.code(), error.to_string());
+        Self { headers: error.headers(), ..answer }
+    }
+}
+
 impl IntoResponse for HttpError {
     fn into_response(self) -> Response {
-        let status = self.status();
-        let kind = if status.is_server_error() { "server_error" } else { "invalid_request_error" };
-        let body = json!({"error": {
-            "message": self.to_string(), "type": kind, "param": null, "code": self.code(),
-        }});
-        let mut response = (status, Json(body)).into_response();
-        response.headers_mut().extend(self.headers());
-        response
+        ErrorAnswer::from(self).into_response()
     }
 }

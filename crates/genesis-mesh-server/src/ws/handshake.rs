@@ -6,7 +6,8 @@
 
 use super::heard::Heard;
 use crate::http::error::HttpError;
-use crate::options::{BATCH_BYTES, MESSAGE_BYTES_MAX, READ_BUFFER_BYTES};
+use crate::http::transport::Transport;
+use crate::options::{BATCH_BYTES, READ_BUFFER_BYTES};
 use axum::body::Body;
 use axum::http::header::{
     CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
@@ -15,7 +16,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
@@ -52,16 +52,21 @@ pub(super) fn answer(method: &Method, headers: &HeaderMap) -> Result<Response, H
 ///
 /// # Errors
 /// Why the HTTP layer did not hand the connection over: mostly, the client left.
-pub(super) async fn finish(upgrade: OnUpgrade) -> Result<WebSocketStream<Heard>, String> {
+pub(super) async fn finish(
+    upgrade: OnUpgrade,
+    message_bytes_max: usize,
+) -> Result<WebSocketStream<Heard>, String> {
     let upgraded = upgrade.await.map_err(|error| error.to_string())?;
     // The raw stream is taken back, since the HTTP layer's buffers cost 8 KiB a connection.
-    let parts = upgraded.downcast::<TokioIo<TcpStream>>().map_err(|_| "the stream is not TCP".to_owned())?;
+    let parts = upgraded
+        .downcast::<TokioIo<Transport>>()
+        .map_err(|_| "the stream is not a transport of this server".to_owned())?;
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         // Nothing is written before the flush that ends a batch.
         .write_buffer_size(2 * BATCH_BYTES)
-        .max_message_size(Some(MESSAGE_BYTES_MAX))
-        .max_frame_size(Some(MESSAGE_BYTES_MAX));
+        .max_message_size(Some(message_bytes_max))
+        .max_frame_size(Some(message_bytes_max));
     let early = parts.read_buf.to_vec();
     let stream = Heard::new(parts.io.into_inner());
     Ok(WebSocketStream::from_partially_read(stream, early, Role::Server, Some(config)).await)

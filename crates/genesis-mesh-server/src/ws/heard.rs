@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A stream that notes that bytes were read.
 #[derive(Debug)]
-pub(super) struct Heard<S = tokio::net::TcpStream> {
+pub(super) struct Heard<S = crate::http::transport::Transport> {
     stream: S,
     is_heard: bool,
 }

@@ -4,8 +4,9 @@
 //! Never: touches a socket or an agent; an input's meaning is checked by the mesh.
 //! Flow: `socket` decodes what it received and encodes what it has to say.
 
+use crate::served::Refusal;
 use bytes::{BufMut, BytesMut};
-use genesis_mesh::{RunError, StartError};
+use genesis_mesh::RunError;
 use serde::Serialize;
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -96,8 +97,8 @@ impl<'a> From<&'a MessageError> for ErrorReply<'a> {
     }
 }
 
-impl<'a> From<&'a StartError> for ErrorReply<'a> {
-    fn from(error: &'a StartError) -> Self {
+impl<'a> From<&'a Refusal> for ErrorReply<'a> {
+    fn from(error: &'a Refusal) -> Self {
         Self { error: ErrorBody { code: error.code(), message: error.to_string(), param: error.param() } }
     }
 }

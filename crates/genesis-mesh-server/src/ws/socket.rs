@@ -14,8 +14,9 @@ use self::pulse::{Beat, Pulse};
 use self::work::{Said, Work};
 use super::heard::Heard;
 use super::plain::{self, Command, Encoder, ErrorReply, MessageError};
+use crate::access::Principal;
 use crate::app::App;
-use crate::options::{BATCH_BYTES, MESSAGE_BYTES_MAX, REPLY_BYTES_MAX};
+use crate::options::{BATCH_BYTES, REPLY_BYTES_MAX};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use serde::Serialize;
@@ -28,11 +29,16 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error, ProtocolError};
 
 /// Serves one socket until either side ends it.
-pub(super) async fn serve(stream: WebSocketStream<Heard>, app: Arc<App>, agent: String) {
+pub(super) async fn serve(
+    stream: WebSocketStream<Heard>,
+    app: Arc<App>,
+    principal: Principal,
+    agent: String,
+) {
     let (stopping, ending) = (app.tasks.stopping().clone(), app.tasks.ending().clone());
     let (mut stopped, mut ended) = (pin!(stopping.cancelled()), pin!(ending.cancelled()));
     // On the heap, since a future holds what was moved into it at each place that it was moved to.
-    let mut socket = Box::new(Socket::new(stream, app, agent));
+    let mut socket = Box::new(Socket::new(stream, app, principal, agent));
     let end = loop {
         tokio::select! {
             biased;
@@ -69,6 +75,7 @@ enum Event {
 struct Socket {
     stream: WebSocketStream<Heard>,
     app: Arc<App>,
+    principal: Principal,
     agent: String,
     work: Work,
     encoder: Encoder,
@@ -81,10 +88,21 @@ struct Socket {
 }
 
 impl Socket {
-    fn new(stream: WebSocketStream<Heard>, app: Arc<App>, agent: String) -> Self {
+    fn new(stream: WebSocketStream<Heard>, app: Arc<App>, principal: Principal, agent: String) -> Self {
         let pulse = Pulse::new(app.options.ping_interval, app.options.stall);
         let (work, encoder) = (Work::default(), Encoder::default());
-        Self { stream, app, agent, work, encoder, pulse, is_dirty: false, reply_bytes: 0, is_stopping: false }
+        Self {
+            stream,
+            app,
+            principal,
+            agent,
+            work,
+            encoder,
+            pulse,
+            is_dirty: false,
+            reply_bytes: 0,
+            is_stopping: false,
+        }
     }
 
     /// One turn: sends what is ready, then reads, then looks at the clock.
@@ -188,7 +206,9 @@ impl Socket {
             Ok(Command::Cancel) => self.work.cancel(),
             Ok(Command::Start(_)) if self.is_stopping => self.refuse(&MessageError::Stopping),
             Ok(Command::Start(_)) if !self.work.is_idle() => self.refuse(&MessageError::RunInProgress),
-            Ok(Command::Start(input)) => self.work = Work::start(&self.app.mesh, &self.agent, input),
+            Ok(Command::Start(input)) => {
+                self.work = Work::start(&self.app, &self.principal, &self.agent, input)
+            }
             Err(error) => self.refuse(&error),
         }
         None
@@ -204,7 +224,7 @@ impl Socket {
     fn broken(&mut self, error: Error) -> End {
         let (told, end) = match error {
             Error::Capacity(CapacityError::MessageTooLong { .. }) => {
-                (MessageError::TooLarge { bytes_max: MESSAGE_BYTES_MAX }, End::TooLarge)
+                (MessageError::TooLarge { bytes_max: self.app.options.limits.message_bytes }, End::TooLarge)
             }
             Error::Utf8(_) => (MessageError::InvalidUtf8, End::InvalidUtf8),
             Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return End::Gone,

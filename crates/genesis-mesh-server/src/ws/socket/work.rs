@@ -3,10 +3,14 @@
 //! Owns: the run between its start and its end, and what it says.
 //! Never: encodes; dropping it stops the run.
 
+use crate::access::Principal;
+use crate::app::App;
+use crate::served::{self, Refusal, ServedRun, Surface};
 use futures_util::StreamExt;
-use genesis_mesh::{BoxFuture, FinishReason, Mesh, Run, RunError, StartError, Update, Usage};
+use genesis_mesh::{BoxFuture, FinishReason, RunError, Update, Usage};
 use serde_json::Value;
 use std::mem;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// At most one run.
@@ -14,8 +18,8 @@ use std::task::{Context, Poll};
 pub(super) enum Work {
     #[default]
     Idle,
-    Starting(BoxFuture<'static, Result<Run, StartError>>),
-    Running(Run),
+    Starting(BoxFuture<'static, Result<ServedRun, Refusal>>),
+    Running(Box<ServedRun>),
     /// Cancelled before it started: only the end is to tell.
     Cancelled,
 }
@@ -23,15 +27,17 @@ pub(super) enum Work {
 /// What the work has to say.
 pub(super) enum Said {
     Update(Update),
-    NotStarted(StartError),
+    NotStarted(Refusal),
     Failed(RunError),
 }
 
 impl Work {
     /// Begins a run; its first words come with the first polls.
-    pub(super) fn start(mesh: &Mesh, agent: &str, input: Value) -> Self {
-        let (mesh, agent) = (mesh.clone(), agent.to_owned());
-        Self::Starting(Box::pin(async move { mesh.start(&agent, input).await }))
+    pub(super) fn start(app: &Arc<App>, principal: &Principal, agent: &str, input: Value) -> Self {
+        let (app, principal, agent) = (Arc::clone(app), principal.clone(), agent.to_owned());
+        Self::Starting(Box::pin(async move {
+            served::start(&app, &principal, Surface::PlainSocket, &agent, input.into()).await
+        }))
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -59,7 +65,7 @@ impl Work {
                 }
                 Self::Starting(start) => match start.as_mut().poll(context) {
                     Poll::Pending => return None,
-                    Poll::Ready(Ok(run)) => *self = Self::Running(run),
+                    Poll::Ready(Ok(run)) => *self = Self::Running(Box::new(run)),
                     Poll::Ready(Err(error)) => {
                         *self = Self::Idle;
                         return Some(Said::NotStarted(error));

@@ -1,0 +1,106 @@
+//! Runs as the server serves them: permitted, counted, and dropped with their client.
+//!
+//! Owns: the one way for a surface to start a run.
+//! Never: knows a surface's bytes.
+//! Flow: a surface decodes a request and calls `start`; what comes back is the stream of updates to encode.
+
+use crate::access::{AccessError, Principal, RunPermit};
+use crate::app::App;
+use crate::http::answer::ErrorAnswer;
+use axum::http::StatusCode;
+use futures_util::{Stream, StreamExt};
+use genesis_mesh::{Run, RunError, RunInput, StartError, Update};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// When to come back after too many runs: about as long as a short answer takes.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The surface that a run was started from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Surface {
+    /// `WS /ws/{agent}`
+    PlainSocket,
+    /// `POST /v1/chat/completions`
+    ChatCompletions,
+}
+
+/// A run with its permit; dropping it stops the run.
+#[derive(Debug)]
+pub(crate) struct ServedRun {
+    run: Run,
+    _permit: RunPermit,
+}
+
+/// Why a run did not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+/// Starts a run of `agent` for `principal`.
+///
+/// # Errors
+/// `principal` may not, or the mesh refuses.
+///
+/// # Cancel safety
+/// Dropping the future stops what was begun and gives the permit back.
+pub(crate) async fn start(
+    app: &App,
+    principal: &Principal,
+    _surface: Surface,
+    agent: &str,
+    input: RunInput,
+) -> Result<ServedRun, Refusal> {
+    let permit = principal.permit(agent)?;
+    let run = app.mesh.start(agent, input).await?;
+    Ok(ServedRun { run, _permit: permit })
+}
+
+impl ServedRun {
+    /// Stops the run, which then tells its end.
+    pub(crate) fn cancel(&self) {
+        self.run.cancel();
+    }
+}
+
+impl Stream for ServedRun {
+    type Item = Result<Update, RunError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.run.poll_next_unpin(context)
+    }
+}
+
+impl Refusal {
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Access(error) => error.code(),
+            Self::Start(error) => error.code(),
+        }
+    }
+
+    /// The input field at fault, if there is one.
+    pub(crate) fn param(&self) -> Option<&str> {
+        match self {
+            Self::Access(_) => None,
+            Self::Start(error) => error.param(),
+        }
+    }
+}
+
+impl From<&Refusal> for ErrorAnswer {
+    fn from(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::Access(error) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, error.code(), error.to_string())
+                    .with_retry_after(RETRY_AFTER)
+            }
+            Refusal::Start(error) => Self::from(error),
+        }
+    }
+}
