@@ -5,8 +5,10 @@
 //! Source: field names and ranges follow the `OpenAI` chat API, and vLLM where that has none.
 
 mod form;
+mod tools;
 
 pub use form::{JsonSchemaForm, ResponseFormat, Stop};
+pub use tools::{FunctionForm, FunctionNameForm, NamedToolForm, ToolChoiceForm, ToolChoiceMode, ToolForm};
 
 use crate::schema::InputError;
 use genesis_mesh_core::{GenerateRequest, Message, Prompt, Role, Sampling, ToolChoice};
@@ -83,6 +85,16 @@ pub struct ModelInput {
     /// The form that the answer must have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_format: Option<ResponseFormat>,
+    /// The tools that the model may call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub tools: Option<Vec<ToolForm>>,
+    /// Whether it calls one; without it the model decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_choice: Option<ToolChoiceForm>,
+    /// Whether one answer may make several calls; true without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallel_tool_calls: Option<bool>,
     /// Whether each delta carries the log probabilities of its tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logprobs: Option<bool>,
@@ -129,15 +141,18 @@ impl ModelInput {
             (None, None, Some(text)) => Prompt::Text(text),
             _ => return Err(InputError::at("", "give exactly one of `prompt`, `messages`, `raw_prompt`")),
         };
+        let tools = ToolForm::into_specs(self.tools.unwrap_or_default())?;
+        let tool_choice =
+            self.tool_choice.map_or(Ok(ToolChoice::default()), |choice| choice.into_choice(&tools))?;
         Ok(GenerateRequest {
             prompt,
             max_tokens: self.max_tokens,
             sampling,
             stop: self.stop.map(Stop::into_texts).unwrap_or_default(),
             grammar: self.response_format.and_then(ResponseFormat::into_grammar),
-            tools: Vec::new(),
-            tool_choice: ToolChoice::default(),
-            is_single_tool_call: false,
+            tools,
+            tool_choice,
+            is_single_tool_call: self.parallel_tool_calls == Some(false),
             logprobs,
         })
     }

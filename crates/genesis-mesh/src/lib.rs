@@ -32,7 +32,10 @@ pub use genesis_mesh_core::{
     ToolChoice, ToolSpec, Usage, Wait,
 };
 pub use genesis_mesh_models::{ScriptError, ScriptedModel};
-pub use input::{JsonSchemaForm, ModelInput, ResponseFormat, Stop};
+pub use input::{
+    FunctionForm, FunctionNameForm, JsonSchemaForm, ModelInput, NamedToolForm, ResponseFormat, Stop,
+    ToolChoiceForm, ToolChoiceMode, ToolForm,
+};
 pub use mesh::{Mesh, StartError};
 pub use parser::Parser;
 pub use pipeline::Pipeline;

@@ -31,11 +31,12 @@ fn every_field_reaches_the_model() {
         "raw_prompt": "Once", "max_tokens": 5.0, "temperature": 1, "top_k": 4, "top_p": 0.5, "min_p": 0.25,
         "seed": 18_446_744_073_709_551_615_u64, "stop": ["a", "b"], "repetition_penalty": 1.5,
         "response_format": {"type": "regex", "regex": "a+"}, "logprobs": true, "top_logprobs": 3,
+        "frequency_penalty": -0.5, "presence_penalty": 2,
     }))
     .expect("valid");
     let sampling = Sampling {
-        frequency_penalty: 0.0,
-        presence_penalty: 0.0,
+        frequency_penalty: -0.5,
+        presence_penalty: 2.0,
         temperature: 1.0,
         top_k: 4,
         top_p: 0.5,
@@ -104,4 +105,66 @@ fn a_response_format_is_found_by_its_type() {
         "response_format.json_schema.schema: expected object, got 3",
     );
     refused(with(json!({})), "response_format.type: this field is required");
+}
+
+fn with_tools(choice: Value) -> Value {
+    let weather = json!({"type": "function", "function": {
+        "name": "get_weather", "description": "Says it.", "strict": true,
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+    }});
+    let time = json!({"type": "function", "function": {"name": "get_time"}});
+    json!({"prompt": "hi", "tools": [weather, time], "tool_choice": choice, "parallel_tool_calls": false})
+}
+
+#[test]
+fn tools_reach_the_model_and_one_without_parameters_takes_none() {
+    let request = request(with_tools(Value::Null)).expect("valid");
+    assert!(request.is_single_tool_call);
+    assert_eq!(request.tool_choice, ToolChoice::Auto);
+    let [weather, time] = request.tools.as_slice() else { panic!("{:?}", request.tools) };
+    assert_eq!((weather.name.as_str(), weather.description.as_str()), ("get_weather", "Says it."));
+    assert_eq!(weather.parameters["properties"]["city"], json!({"type": "string"}));
+    assert_eq!((time.name.as_str(), time.description.as_str()), ("get_time", ""));
+    assert_eq!(time.parameters["additionalProperties"], json!(false));
+}
+
+#[test]
+fn a_tool_choice_is_a_word_or_a_tool_of_the_request() {
+    let choice = |choice: Value| request(with_tools(choice)).expect("valid").tool_choice;
+    assert_eq!(choice(json!("auto")), ToolChoice::Auto);
+    assert_eq!(choice(json!("none")), ToolChoice::None);
+    assert_eq!(choice(json!("required")), ToolChoice::Required);
+    let named = |name: &str| json!({"type": "function", "function": {"name": name}});
+    assert_eq!(choice(named("get_time")), ToolChoice::Named("get_time".into()));
+    refused(
+        with_tools(named("get_wether")),
+        "tool_choice.function.name: no tool in `tools` has this name, perhaps `get_weather` is meant",
+    );
+    refused(
+        with_tools(json!("always")),
+        "tool_choice: expected one of \"auto\", \"none\", \"required\", got \"always\"",
+    );
+    refused(json!({"prompt": "hi", "tool_choice": "required"}), "tool_choice: a call is required");
+}
+
+#[test]
+fn mistakes_in_tools_name_the_tool_and_the_field() {
+    let with = |tool: Value| json!({"prompt": "hi", "tools": [{"type": "function", "function": {"name": "a"}}, tool]});
+    let function = |function: Value| with(json!({"type": "function", "function": function}));
+    refused(function(json!({"name": "a"})), "tools[1].function.name: another tool has this name already");
+    refused(function(json!({"name": "a b"})), "tools[1].function.name: must match the pattern");
+    refused(function(json!({"name": "x".repeat(65)})), "tools[1].function.name: must match the pattern");
+    refused(function(json!({})), "tools[1].function.name: this field is required");
+    refused(
+        function(json!({"name": "b", "parameter": {}})),
+        "tools[1].function.parameter: unknown field, perhaps",
+    );
+    refused(
+        function(json!({"name": "b", "parameters": []})),
+        "tools[1].function.parameters: expected object",
+    );
+    refused(with(json!({"type": "code"})), "tools[1].type: expected one of \"function\", got \"code\"");
+    let many: Vec<Value> =
+        (0..129).map(|i| json!({"type": "function", "function": {"name": format!("t{i}")}})).collect();
+    refused(json!({"prompt": "hi", "tools": many}), "tools: must have at most 128 items");
 }
