@@ -8,6 +8,7 @@
 mod keys;
 mod options;
 mod tasks;
+mod escape;
 mod http;
 mod access;
 mod app;

@@ -4,7 +4,8 @@
 //! Never: runs agents; the mesh does.
 //! Flow: the request is checked before it is answered with 101; then `socket` lives in its own task.
 
-mod heard;
+mod outbox;
+mod wire;
 mod handshake;
 mod plain;
 mod socket;

@@ -4,10 +4,10 @@
 //! Never: agrees to an extension or a subprotocol.
 //! Source: RFC 6455, section 4.2.
 
-use super::heard::Heard;
+use super::wire::Wire;
 use crate::http::error::HttpError;
 use crate::http::transport::Transport;
-use crate::options::{BATCH_BYTES, READ_BUFFER_BYTES};
+use crate::options::READ_BUFFER_BYTES;
 use axum::body::Body;
 use axum::http::header::{
     CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
@@ -55,7 +55,7 @@ pub(super) fn answer(method: &Method, headers: &HeaderMap) -> Result<Response, H
 pub(super) async fn finish(
     upgrade: OnUpgrade,
     message_bytes_max: usize,
-) -> Result<WebSocketStream<Heard>, String> {
+) -> Result<WebSocketStream<Wire>, String> {
     let upgraded = upgrade.await.map_err(|error| error.to_string())?;
     // The raw stream is taken back, since the HTTP layer's buffers cost 8 KiB a connection.
     let parts = upgraded
@@ -63,12 +63,12 @@ pub(super) async fn finish(
         .map_err(|_| "the stream is not a transport of this server".to_owned())?;
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
-        // Nothing is written before the flush that ends a batch.
-        .write_buffer_size(2 * BATCH_BYTES)
+        // Its frames go to the outbox at once, which is the buffer.
+        .write_buffer_size(0)
         .max_message_size(Some(message_bytes_max))
         .max_frame_size(Some(message_bytes_max));
     let early = parts.read_buf.to_vec();
-    let stream = Heard::new(parts.io.into_inner());
+    let stream = Wire::new(parts.io.into_inner());
     Ok(WebSocketStream::from_partially_read(stream, early, Role::Server, Some(config)).await)
 }
 

@@ -2,14 +2,13 @@
 //!
 //! Owns: the JSON of `/ws/{agent}`: inputs, `{"type":"cancel"}`, updates and errors.
 //! Never: touches a socket or an agent; an input's meaning is checked by the mesh.
-//! Flow: `socket` decodes what it received and encodes what it has to say.
+//! Flow: `socket` decodes what it received; `speech` encodes what there is to say, one delta a token by hand.
 
+use crate::escape::escape;
 use crate::served::Refusal;
-use bytes::{BufMut, BytesMut};
 use genesis_mesh::RunError;
 use serde::Serialize;
 use serde_json::Value;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// What a client asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,34 +108,31 @@ impl<'a> From<&'a RunError> for ErrorReply<'a> {
     }
 }
 
-/// Encodes messages into one buffer that is cut into frames, so that most frames cost no allocation.
-#[derive(Debug, Default)]
-pub(super) struct Encoder {
-    buffer: BytesMut,
+/// The fixed parts of a delta without log probabilities: `Update::Delta` in its serde form.
+const DELTA_START: &[u8] = br#"{"type":"delta","text":""#;
+const DELTA_END: &[u8] = br#""}"#;
+
+/// Adds the start of a delta message; texts follow, then its end.
+pub(super) fn start_delta(out: &mut Vec<u8>) {
+    out.extend_from_slice(DELTA_START);
 }
 
-impl Encoder {
-    /// The buffer's growth, in bytes: some dozens of deltas.
-    const CHUNK_BYTES: usize = 4096;
-    /// Space that most deltas fit into, in bytes.
-    const MESSAGE_BYTES: usize = 256;
+/// Adds the next text of a delta message that was started.
+pub(super) fn continue_delta(text: &str, out: &mut Vec<u8>) {
+    escape(text, out);
+}
 
-    /// `message` as the text of one frame.
-    pub(super) fn encode(&mut self, message: &impl Serialize) -> Utf8Bytes {
-        if self.buffer.capacity() < Self::MESSAGE_BYTES {
-            self.buffer.reserve(Self::CHUNK_BYTES);
-        }
-        if let Err(error) = serde_json::to_writer((&mut self.buffer).writer(), message) {
-            tracing::error!(%error, "a message could not be encoded");
-            self.buffer.clear();
-        }
-        // JSON is always UTF-8; an empty text stands for the case that can't be.
-        Utf8Bytes::try_from(self.buffer.split().freeze()).unwrap_or_default()
-    }
+/// Adds the end of a delta message.
+pub(super) fn end_delta(out: &mut Vec<u8>) {
+    out.extend_from_slice(DELTA_END);
+}
 
-    /// Gives the buffer's memory back, for a socket that has nothing to say for now.
-    pub(super) fn rest(&mut self) {
-        self.buffer = BytesMut::new();
+/// Adds any message.
+pub(super) fn encode(message: &impl Serialize, out: &mut Vec<u8>) {
+    let before = out.len();
+    if let Err(error) = serde_json::to_writer(&mut *out, message) {
+        tracing::error!(%error, "a message could not be encoded");
+        out.truncate(before);
     }
 }
 

@@ -6,20 +6,23 @@
 //! the client has taken the batch before, so a slow client slows its own stream and nothing else.
 
 mod work;
+mod speech;
+mod linger;
 mod pulse;
 mod farewell;
 
 use self::farewell::End;
+use self::linger::Linger;
 use self::pulse::{Beat, Pulse};
+use self::speech::Speech;
 use self::work::{Said, Work};
-use super::heard::Heard;
-use super::plain::{self, Command, Encoder, ErrorReply, MessageError};
+use super::plain::{self, Command, ErrorReply, MessageError};
+use super::wire::Wire;
 use crate::access::Principal;
 use crate::app::App;
 use crate::options::{BATCH_BYTES, REPLY_BYTES_MAX};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use serde::Serialize;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -29,12 +32,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error, ProtocolError};
 
 /// Serves one socket until either side ends it.
-pub(super) async fn serve(
-    stream: WebSocketStream<Heard>,
-    app: Arc<App>,
-    principal: Principal,
-    agent: String,
-) {
+pub(super) async fn serve(stream: WebSocketStream<Wire>, app: Arc<App>, principal: Principal, agent: String) {
     let (stopping, ending) = (app.tasks.stopping().clone(), app.tasks.ending().clone());
     let (mut stopped, mut ended) = (pin!(stopping.cancelled()), pin!(ending.cancelled()));
     // On the heap, since a future holds what was moved into it at each place that it was moved to.
@@ -73,13 +71,16 @@ enum Event {
 }
 
 struct Socket {
-    stream: WebSocketStream<Heard>,
+    stream: WebSocketStream<Wire>,
     app: Arc<App>,
     principal: Principal,
     agent: String,
     work: Work,
-    encoder: Encoder,
+    speech: Speech,
+    linger: Linger,
     pulse: Pulse,
+    /// The client has not taken all of the last batch at once: deltas may share frames until it keeps up.
+    is_behind: bool,
     /// Bytes were given to the stream that it has not flushed.
     is_dirty: bool,
     /// Bytes of errors that the client was told of and has not taken.
@@ -88,17 +89,19 @@ struct Socket {
 }
 
 impl Socket {
-    fn new(stream: WebSocketStream<Heard>, app: Arc<App>, principal: Principal, agent: String) -> Self {
+    fn new(stream: WebSocketStream<Wire>, app: Arc<App>, principal: Principal, agent: String) -> Self {
         let pulse = Pulse::new(app.options.ping_interval, app.options.stall);
-        let (work, encoder) = (Work::default(), Encoder::default());
+        let (work, linger) = (Work::default(), Linger::new(app.options.linger));
         Self {
             stream,
             app,
             principal,
             agent,
             work,
-            encoder,
+            speech: Speech::default(),
+            linger,
             pulse,
+            is_behind: false,
             is_dirty: false,
             reply_bytes: 0,
             is_stopping: false,
@@ -136,41 +139,53 @@ impl Socket {
             if self.is_dirty {
                 let Poll::Ready(flushed) = self.stream.poll_flush_unpin(context) else {
                     self.pulse.blocked();
+                    self.is_behind = true;
                     return Ok(());
                 };
                 flushed?;
                 self.pulse.flushed();
                 (self.is_dirty, self.reply_bytes) = (false, 0);
+                if batch_bytes > 0 {
+                    // All of this batch was taken at once.
+                    self.is_behind = false;
+                    self.linger.begin();
+                }
+            }
+            if self.work.is_idle() {
+                self.linger.rest();
+                self.stream.get_mut().outbox().rest();
+                return Ok(());
             }
             if batch_bytes >= BATCH_BYTES {
                 // There may be more: let the other tasks of this thread go first.
                 context.waker().wake_by_ref();
                 return Ok(());
             }
-            while batch_bytes < BATCH_BYTES {
-                let Some(said) = self.work.poll(context) else { break };
-                batch_bytes += match said {
-                    Said::Update(update) => self.feed(&update)?,
-                    Said::NotStarted(error) => self.feed(&ErrorReply::from(&error))?,
-                    Said::Failed(error) => self.feed(&ErrorReply::from(&error))?,
-                };
-            }
-            if !self.is_dirty {
+            if self.linger.poll_waiting(context) {
                 return Ok(());
             }
-            if self.work.is_idle() {
-                self.encoder.rest();
+            batch_bytes += self.fill(context);
+            if !self.is_dirty {
+                return Ok(());
             }
         }
     }
 
-    /// Gives one message to the stream's buffer and returns its size in bytes.
-    fn feed(&mut self, message: &impl Serialize) -> Result<usize, Error> {
-        let text = self.encoder.encode(message);
-        let bytes = text.len();
-        self.stream.start_send_unpin(Message::Text(text))?;
-        self.is_dirty = true;
-        Ok(bytes)
+    /// Encodes what there is to say, one batch at most, and gives its bytes.
+    fn fill(&mut self, context: &mut Context<'_>) -> usize {
+        let merges = self.is_behind || self.linger.is_on();
+        let outbox = self.stream.get_mut().outbox();
+        let mut bytes = 0;
+        while bytes < BATCH_BYTES {
+            let Some(said) = self.work.poll(context) else { break };
+            bytes += match said {
+                Said::Update(update) => self.speech.update(&update, merges, outbox),
+                Said::NotStarted(error) => self.speech.message(&ErrorReply::from(&error), outbox),
+                Said::Failed(error) => self.speech.message(&ErrorReply::from(&error), outbox),
+            };
+            self.is_dirty = true;
+        }
+        bytes + self.speech.end(outbox)
     }
 
     /// Says what happened; `Some` ends the socket.
@@ -216,8 +231,9 @@ impl Socket {
 
     /// Tells the client of a mistake; the socket goes on.
     fn refuse(&mut self, error: &MessageError) {
-        // A stream that can't take it fails at the next flush, which ends the socket.
-        self.reply_bytes += self.feed(&ErrorReply::from(error)).unwrap_or_default();
+        let outbox = self.stream.get_mut().outbox();
+        self.reply_bytes += self.speech.message(&ErrorReply::from(error), outbox);
+        self.is_dirty = true;
     }
 
     /// Tells the client what broke its socket, if that was its doing.

@@ -4,15 +4,21 @@ use super::*;
 use genesis_mesh::{FinishReason, TokenLogprob, ToolCall, Update, Usage};
 use serde_json::json;
 
+fn text(message: &impl Serialize) -> String {
+    let mut out = Vec::new();
+    encode(message, &mut out);
+    String::from_utf8(out).expect("the message is UTF-8")
+}
+
 #[track_caller]
 fn encoded(message: &impl Serialize) -> Value {
-    serde_json::from_str(Encoder::default().encode(message).as_str()).expect("the frame is JSON")
+    serde_json::from_str(&text(message)).expect("the message is JSON")
 }
 
 #[test]
 fn updates_have_their_documented_json() {
     let delta = Update::Delta { text: "a\"\u{1F600}\n".into(), logprobs: Vec::new() };
-    assert_eq!(Encoder::default().encode(&delta).as_str(), "{\"type\":\"delta\",\"text\":\"a\\\"😀\\n\"}");
+    assert_eq!(text(&delta), "{\"type\":\"delta\",\"text\":\"a\\\"😀\\n\"}");
     let logprob = TokenLogprob { token: "a".into(), logprob: -0.5, bytes: vec![97], top: Vec::new() };
     let delta = Update::Delta { text: "a".into(), logprobs: vec![logprob] };
     assert_eq!(
@@ -21,7 +27,7 @@ fn updates_have_their_documented_json() {
     );
     let done = Update::Done { usage: Usage::new(3, 4), finish_reason: FinishReason::Cancelled };
     assert_eq!(
-        Encoder::default().encode(&done).as_str(),
+        text(&done),
         r#"{"type":"done","usage":{"input_tokens":3,"output_tokens":4,"total_tokens":7},"finish_reason":"cancelled"}"#
     );
     let call = Update::ToolCall(ToolCall { id: "1".into(), name: "f".into(), arguments: "{}".into() });
@@ -40,11 +46,14 @@ fn errors_have_a_code_a_message_and_a_param() {
 }
 
 #[test]
-fn frames_of_one_buffer_do_not_disturb_each_other() {
-    let mut encoder = Encoder::default();
-    let frames: Vec<Utf8Bytes> = (0..1000).map(|n| encoder.encode(&json!({"n": n}))).collect();
-    for (n, frame) in frames.iter().enumerate() {
-        assert_eq!(frame.as_str(), format!("{{\"n\":{n}}}"));
+fn a_delta_by_hand_is_the_delta_of_serde() {
+    for pieces in [vec!["a"], vec![" cap\"i\\tal\n"], vec!["\u{1}", "\u{1F600}", "end"]] {
+        let mut out = Vec::new();
+        start_delta(&mut out);
+        pieces.iter().for_each(|piece| continue_delta(piece, &mut out));
+        end_delta(&mut out);
+        let delta = Update::Delta { text: pieces.concat(), logprobs: Vec::new() };
+        assert_eq!(String::from_utf8(out).expect("UTF-8"), text(&delta));
     }
 }
 

@@ -5,7 +5,7 @@
 //! Source: RFC 6455, section 7.4; clients try again after 1001, 1011, 1012 and 1013, and not after others.
 
 use crate::options::CLOSE_TIMEOUT;
-use crate::ws::heard::Heard;
+use crate::ws::wire::Wire;
 use futures_util::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
@@ -56,7 +56,7 @@ impl End {
 }
 
 /// Says farewell, waits for the other side's, and closes; takes at most `CLOSE_TIMEOUT`.
-pub(super) async fn close(stream: &mut WebSocketStream<Heard>, end: End) {
+pub(super) async fn close(stream: &mut WebSocketStream<Wire>, end: End) {
     tracing::debug!(?end, "a socket ends");
     let farewell = async {
         if let Some(frame) = end.frame() {
@@ -77,7 +77,7 @@ pub(super) async fn close(stream: &mut WebSocketStream<Heard>, end: End) {
 
 /// Closes our side and reads what still comes: a TCP close with unread bytes would be a reset, which can
 /// destroy the close frame before the client has read it.
-async fn linger(stream: &mut Heard) -> std::io::Result<()> {
+async fn linger(stream: &mut Wire) -> std::io::Result<()> {
     stream.shutdown().await?;
     // On the heap: an array would stand in the future of every socket, for its whole life.
     let mut discarded = vec![0; DISCARD_BYTES];

@@ -1,24 +1,33 @@
-//! The TCP stream of a socket, which knows whether anything came.
+//! The two directions of a socket: what was heard, and the frames that wait to be written.
 //!
-//! Owns: one flag beside the stream.
-//! Never: looks at the bytes, or at the clock; the socket's pulse does.
-//! Flow: the WebSocket layer reads through it; it tells whole messages only, which may take minutes to arrive.
+//! Owns: the outbox, a flag whether anything came, and writing.
+//! Never: looks at the bytes that come, or at the clock; the socket's pulse does.
+//! Flow: the WebSocket layer reads through it and tells whole messages only, which may take minutes to arrive. What it
+//! writes (pongs, the close) goes into the outbox beside the frames that the socket encodes there itself.
 
+use super::outbox::Outbox;
+use crate::options::BATCH_BYTES;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A stream that notes that bytes were read.
+/// A stream with an outbox, which notes that bytes were read.
 #[derive(Debug)]
-pub(super) struct Heard<S = crate::http::transport::Transport> {
+pub(super) struct Wire<S = crate::http::transport::Transport> {
     stream: S,
+    outbox: Outbox,
     is_heard: bool,
 }
 
-impl<S> Heard<S> {
+impl<S> Wire<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, is_heard: false }
+        Self { stream, outbox: Outbox::default(), is_heard: false }
+    }
+
+    /// The frames that wait to be written.
+    pub(super) fn outbox(&mut self) -> &mut Outbox {
+        &mut self.outbox
     }
 
     /// Whether bytes were read since the last call.
@@ -27,7 +36,7 @@ impl<S> Heard<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -40,32 +49,41 @@ impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
+impl<S: AsyncWrite + Unpin> Wire<S> {
+    /// Writes until nothing waits or the network takes no more.
+    fn poll_drain(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.outbox.untaken().is_empty() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(context, self.outbox.untaken()))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.outbox.take(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+    /// Takes frames of the WebSocket layer, which writes them whole: into the outbox, so that they keep their place.
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        if self.outbox.untaken().len() >= BATCH_BYTES {
+            ready!(self.poll_drain(context))?;
+        }
+        self.outbox.push(bytes);
+        Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_drain(context))?;
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_drain(context))?;
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
@@ -81,7 +99,7 @@ mod tests {
     #[tokio::test]
     async fn a_part_of_a_message_is_heard_once_although_no_message_is_there() {
         let (mut client, stream) = tokio::io::duplex(64);
-        let mut socket = WebSocketStream::from_raw_socket(Heard::new(stream), Role::Server, None).await;
+        let mut socket = WebSocketStream::from_raw_socket(Wire::new(stream), Role::Server, None).await;
         // A masked text frame of 2 bytes, byte by byte; the mask is zero.
         for byte in [0x81, 0x82, 0, 0, 0, 0, b'h'] {
             client.write_all(&[byte]).await.unwrap();
