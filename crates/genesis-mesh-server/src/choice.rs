@@ -3,8 +3,8 @@
 //! Owns: from flags to a named source.
 //! Never: loads; setup does.
 
-use crate::cli::Cli;
 use crate::progress::FetchProgress;
+use crate::settings::Settings;
 use genesis_mesh::local::fetch::{Fetcher, Source};
 use genesis_mesh::local::{LocalModel, LocalOptions};
 use genesis_mesh::{LoadFailure, ModelSource, ScriptedModel};
@@ -19,13 +19,13 @@ const DEFAULT_NAME: &str = "smollm2";
 const NAME_BYTES_MAX: usize = 64;
 
 /// The model that the flags ask for, with its name; `stop` ends a fetch.
-pub(crate) fn model(cli: &Cli, stop: &CancellationToken) -> (String, ModelSource) {
-    if let Some(path) = cli.script.clone() {
+pub(crate) fn model(settings: &Settings, stop: &CancellationToken) -> (String, ModelSource) {
+    if let Some(path) = settings.script.clone() {
         let name = name(&path);
         return (name, ModelSource::lazy(path.display().to_string(), || ScriptedModel::from_file(path)));
     }
-    let options = options(cli);
-    match cli.model.clone() {
+    let options = options(settings);
+    match settings.model.clone() {
         Some(path) => (name(&path), ModelSource::gguf(path, options)),
         None => {
             let stop = stop.clone();
@@ -43,11 +43,11 @@ pub(crate) fn model(cli: &Cli, stop: &CancellationToken) -> (String, ModelSource
     }
 }
 
-fn options(cli: &Cli) -> LocalOptions {
+fn options(settings: &Settings) -> LocalOptions {
     let default = LocalOptions::default();
     LocalOptions {
-        threads: cli.threads.map(usize::from).or(default.threads),
-        kv_bytes_max: cli.kv_memory_mb.map_or(default.kv_bytes_max, mebibytes),
+        threads: settings.threads.map(usize::from).or(default.threads),
+        kv_bytes_max: settings.kv_memory_mb.map_or(default.kv_bytes_max, mebibytes),
         ..default
     }
 }

@@ -18,5 +18,5 @@ mod routes;
 mod serve;
 
 pub use keys::{ApiKey, Scope};
-pub use options::{Limits, ServeOptions, TlsFiles};
+pub use options::{Limits, LogFormat, ServeOptions, TelemetryOptions, TlsFiles};
 pub use serve::{Serve, ServeError};

@@ -58,6 +58,36 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
+/// How a server tells what it does: logs, and traces for a collector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TelemetryOptions {
+    /// How a line of the log looks.
+    pub log_format: LogFormat,
+    /// Where traces go by OTLP over HTTP (`http://collector:4318`); `None` sends none.
+    pub otlp_endpoint: Option<String>,
+    /// The name under which a collector knows this server; `genesis-mesh`.
+    pub service_name: String,
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people on a terminal, JSON elsewhere.
+    #[default]
+    Auto,
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for TelemetryOptions {
+    fn default() -> Self {
+        Self { log_format: LogFormat::Auto, otlp_endpoint: None, service_name: "genesis-mesh".to_owned() }
+    }
+}
+
 /// What bounds a client; each limit has a code of its own in docs/errors.md.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

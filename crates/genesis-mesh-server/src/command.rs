@@ -1,0 +1,29 @@
+//! Commands: what the program can do besides serving, one file each.
+//!
+//! Owns: the list of subcommands and the way to each.
+//! Never: does a command's work.
+
+mod health;
+mod serve;
+
+use crate::outcome::Outcome;
+use crate::settings::Settings;
+use clap::Subcommand;
+use std::time::Instant;
+
+/// What to do; serving without one.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the mesh (also without a subcommand)
+    Serve,
+    /// Ask a server whether it is well; for health checks of containers
+    Health(health::Arguments),
+}
+
+/// Does `command`; `started` is when the program began.
+pub(crate) async fn run(command: Command, settings: Settings, started: Instant) -> Outcome {
+    match command {
+        Command::Serve => serve::run(&settings, started).await,
+        Command::Health(arguments) => health::run(&arguments, &settings).await,
+    }
+}
