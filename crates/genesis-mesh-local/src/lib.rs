@@ -29,6 +29,7 @@ mod engine;
 mod stream;
 mod text;
 mod model;
+pub mod inspect;
 pub mod measure;
 
 pub use config::ConfigError;

@@ -47,13 +47,24 @@ pub(crate) fn layout(block_type: BlockType) -> Layout {
     }
 }
 
-/// Packs a two-dimensional tensor whose row length is a multiple of 32; missing bytes count as zeros.
-pub(crate) fn pack(tensor: &Tensor<'_>, order: RowOrder) -> Matrix {
-    let (columns, rows) = match tensor.dims {
+/// Columns and rows of a tensor of up to two dimensions.
+fn shape(tensor: &Tensor<'_>) -> (usize, usize) {
+    match tensor.dims {
         [columns, rows, ..] => (*columns, *rows),
         [columns] => (*columns, 1),
         [] => (0, 0),
-    };
+    }
+}
+
+/// Bytes of the matrix that `pack` makes of `tensor`.
+pub(crate) fn packed_bytes(tensor: &Tensor<'_>) -> usize {
+    let (columns, rows) = shape(tensor);
+    Matrix::bytes_of(layout(tensor.block_type), rows, columns)
+}
+
+/// Packs a two-dimensional tensor whose row length is a multiple of 32; missing bytes count as zeros.
+pub(crate) fn pack(tensor: &Tensor<'_>, order: RowOrder) -> Matrix {
+    let (columns, rows) = shape(tensor);
     let row_bytes = tensor.block_type.row_bytes(columns).unwrap_or_default();
     let mut matrix = Matrix::zeros(layout(tensor.block_type), rows, columns);
     for (group, memory) in matrix.groups_mut().enumerate() {

@@ -7,7 +7,7 @@
 use crate::config::{ConfigError, ModelConfig};
 use crate::gguf::{Gguf, GgufError, Tensor};
 use crate::kernel::{Layout, Matrix};
-use crate::pack::{RowOrder, pack};
+use crate::pack::{RowOrder, pack, packed_bytes};
 use crate::quant::decode_row;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -27,17 +27,23 @@ pub(crate) struct Weights {
     pub(crate) rotations: Vec<f32>,
 }
 
-/// One decoder layer.
-pub(crate) struct Layer {
+/// One decoder layer; `M` stands for a matrix, or for what is asked of one.
+pub(crate) struct Layer<M = Matrix> {
     pub(crate) attention_norm: Vec<f32>,
-    pub(crate) query: Matrix,
-    pub(crate) key: Matrix,
-    pub(crate) value: Matrix,
-    pub(crate) output: Matrix,
+    pub(crate) query: M,
+    pub(crate) key: M,
+    pub(crate) value: M,
+    pub(crate) output: M,
     pub(crate) feed_forward_norm: Vec<f32>,
-    pub(crate) gate: Matrix,
-    pub(crate) up: Matrix,
-    pub(crate) down: Matrix,
+    pub(crate) gate: M,
+    pub(crate) up: M,
+    pub(crate) down: M,
+}
+
+impl<M> Layer<M> {
+    fn matrices(&self) -> [&M; 7] {
+        [&self.query, &self.key, &self.value, &self.output, &self.gate, &self.up, &self.down]
+    }
 }
 
 /// Why a file's weights can't be loaded.
@@ -67,21 +73,15 @@ impl Weights {
     pub(crate) fn load(file: &Gguf, threads: usize) -> Result<Self, WeightsError> {
         let config = ModelConfig::from_metadata(file.metadata())?;
         let source = Source { file, config: &config };
-        let vocab_len = match file.tensor("token_embd.weight")?.dims {
-            [_, rows] => *rows,
-            _ => 0,
-        };
-        let embedding_dims = [config.embedding_len, vocab_len];
-        // A count of layers that the file doesn't have is told by the last one, before work is shared out.
-        file.tensor(&format!("blk.{}.attn_norm.weight", config.layer_count - 1))?;
-        let has_head = file.find_tensor("output.weight")?.is_some();
+        let (names, embedding_dims) = source.tables()?;
+        let has_head = names.len() > 1;
         // The largest pieces come first, so that the threads end together.
-        let names =
-            if has_head { &["token_embd.weight", "output.weight"][..] } else { &["token_embd.weight"] };
         let (mut tables, mut layers) = (Vec::new(), Vec::new());
         for part in in_parallel(names.len() + config.layer_count, threads, |part| match names.get(part) {
-            Some(name) => source.matrix(name, embedding_dims, RowOrder::Plain).map(Part::Table),
-            None => source.layer(part - names.len()).map(|layer| Part::Layer(Box::new(layer))),
+            Some(name) => {
+                source.matrix(name, embedding_dims).map(|table| Part::Table(pack(&table, RowOrder::Plain)))
+            }
+            None => source.layer(part - names.len(), pack).map(|layer| Part::Layer(Box::new(layer))),
         }) {
             match part? {
                 Part::Table(matrix) => tables.push(matrix),
@@ -92,6 +92,24 @@ impl Weights {
         let embedding = tables.pop().unwrap_or_else(|| Matrix::zeros(Layout::Single, 0, 0));
         let output_norm = source.vector("output_norm.weight")?;
         Ok(Self { layers, output_norm, embedding, head, rotations: Vec::new(), config })
+    }
+
+    /// Bytes of all matrices that `load` would make; it checks what `load` checks, and packs nothing.
+    pub(crate) fn bytes_of(file: &Gguf) -> Result<usize, WeightsError> {
+        let config = ModelConfig::from_metadata(file.metadata())?;
+        let source = Source { file, config: &config };
+        let (names, embedding_dims) = source.tables()?;
+        let mut bytes = 0;
+        for name in names {
+            bytes += packed_bytes(&source.matrix(name, embedding_dims)?);
+        }
+        for index in 0..config.layer_count {
+            let layer = source.layer(index, |tensor, _| packed_bytes(tensor))?;
+            bytes += layer.matrices().into_iter().sum::<usize>();
+        }
+        source.vector("output_norm.weight")?;
+        source.rotary_factors()?;
+        Ok(bytes)
     }
 
     /// Prepares the rotations of `positions` positions.
@@ -117,10 +135,7 @@ impl Weights {
     }
 
     fn matrices(&self) -> impl Iterator<Item = &Matrix> {
-        let layers = self.layers.iter().flat_map(|layer| {
-            [&layer.query, &layer.key, &layer.value, &layer.output, &layer.gate, &layer.up, &layer.down]
-        });
-        layers.chain([&self.embedding]).chain(&self.head)
+        self.layers.iter().flat_map(Layer::matrices).chain([&self.embedding]).chain(&self.head)
     }
 }
 
@@ -165,13 +180,35 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    fn layer(&self, index: usize) -> Result<Layer, WeightsError> {
+    /// The tables with a row for each token: the embedding, and the output matrix if it has its own; their shape.
+    fn tables(&self) -> Result<(&'static [&'static str], [usize; 2]), WeightsError> {
+        let vocab_len = match self.file.tensor("token_embd.weight")?.dims {
+            [_, rows] => *rows,
+            _ => 0,
+        };
+        // A count of layers that the file doesn't have is told by the last one, before work is shared out.
+        self.file.tensor(&format!("blk.{}.attn_norm.weight", self.config.layer_count - 1))?;
+        let has_head = self.file.find_tensor("output.weight")?.is_some();
+        let names: &[&str] =
+            if has_head { &["token_embd.weight", "output.weight"] } else { &["token_embd.weight"] };
+        Ok((names, [self.config.embedding_len, vocab_len]))
+    }
+
+    /// The layer, with what `make` makes of each matrix.
+    fn layer<M>(
+        &self,
+        index: usize,
+        make: impl Fn(&Tensor<'_>, RowOrder) -> M,
+    ) -> Result<Layer<M>, WeightsError> {
         let config = self.config;
         let (embedding, feed_forward) = (config.embedding_len, config.feed_forward_len);
         let (query_len, kv_len) = (config.query_len(), config.kv_len());
         let name = |part: &str| format!("blk.{index}.{part}.weight");
-        let plain = |part: &str, dims| self.matrix(&name(part), dims, RowOrder::Plain);
-        let rotary = |part: &str, dims| self.matrix(&name(part), dims, RowOrder::Rotary(config.head_len));
+        let ordered = |part: &str, dims, order| -> Result<M, WeightsError> {
+            Ok(make(&self.matrix(&name(part), dims)?, order))
+        };
+        let plain = |part: &str, dims| ordered(part, dims, RowOrder::Plain);
+        let rotary = |part: &str, dims| ordered(part, dims, RowOrder::Rotary(config.head_len));
         Ok(Layer {
             attention_norm: self.vector(&name("attn_norm"))?,
             query: rotary("attn_q", [embedding, query_len])?,
@@ -185,8 +222,8 @@ impl Source<'_> {
         })
     }
 
-    fn matrix(&self, name: &str, dims: [usize; 2], order: RowOrder) -> Result<Matrix, WeightsError> {
-        Ok(pack(&self.tensor(name, &dims)?, order))
+    fn matrix(&self, name: &str, dims: [usize; 2]) -> Result<Tensor<'_>, WeightsError> {
+        self.tensor(name, &dims)
     }
 
     /// A vector of the embedding's length.

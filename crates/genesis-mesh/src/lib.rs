@@ -21,7 +21,7 @@ mod setup;
 
 /// The local inference engine, as far as a program chooses its parts.
 pub mod local {
-    pub use genesis_mesh_local::{LoadError, LocalModel, LocalOptions, fetch};
+    pub use genesis_mesh_local::{LoadError, LocalModel, LocalOptions, fetch, inspect};
 }
 
 pub use agent::{Agent, AgentInfo};

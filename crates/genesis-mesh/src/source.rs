@@ -5,11 +5,13 @@
 //! Flow: declared on the builder, loaded by `GenesisMesh::setup`, all sources at the same time.
 
 use genesis_mesh_core::Model;
+use genesis_mesh_local::fetch::hub::{HubFetcher, HubFile};
 use genesis_mesh_local::{LocalModel, LocalOptions, fetch};
 use genesis_mesh_models::ScriptedModel;
 use std::env;
 use std::error::Error;
 use std::fmt;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -57,6 +59,24 @@ impl ModelSource {
     pub fn smollm2(options: LocalOptions) -> Self {
         Self::lazy("the cache", move || -> Result<LocalModel, LoadFailure> {
             let path = fetch::fetch(&mut |_| {})?;
+            Ok(LocalModel::load(&path, &options)?)
+        })
+    }
+
+    /// A GGUF file of a repository of the Hugging Face hub: from the cache, where it is put on the first use.
+    ///
+    /// `file` is written `OWNER/NAME`, `OWNER/NAME:FILE` or `OWNER/NAME@REVISION:FILE`; a name that can't be one of
+    /// the hub's is an error of setup. `HF_ENDPOINT` and `HF_TOKEN` count, as for the hub's own programs.
+    ///
+    /// ```
+    /// use genesis_mesh::{ModelSource, local::LocalOptions};
+    /// let source = ModelSource::hub("bartowski/SmolLM2-360M-Instruct-GGUF", LocalOptions::default());
+    /// ```
+    #[must_use]
+    pub fn hub(file: &str, options: LocalOptions) -> Self {
+        let named = file.parse::<HubFile>();
+        Self::lazy(format!("the hub, {file}"), move || -> Result<LocalModel, LoadFailure> {
+            let path = HubFetcher::from_env(named?)?.fetch(&mut |_| ControlFlow::Continue(()))?;
             Ok(LocalModel::load(&path, &options)?)
         })
     }

@@ -1,4 +1,4 @@
-//! Why the default model could not be got, and what its user can do.
+//! Why a model could not be got, and what its user can do.
 //!
 //! Owns: `FetchFault`, the reasons; `FetchError`, a reason with the ways to get the model all the same.
 //! Never: retries; the user decides.
@@ -34,26 +34,13 @@ impl FetchError {
     /// A stable name for programs.
     #[must_use]
     pub fn code(&self) -> &'static str {
-        match self.fault {
-            FetchFault::NoCacheDir => "fetch_no_cache_dir",
-            FetchFault::NotWritable { .. } => "fetch_not_writable",
-            FetchFault::PythonMissing { .. } => "fetch_python_missing",
-            FetchFault::PipMissing { .. } => "fetch_pip_missing",
-            FetchFault::Offline { .. } => "fetch_offline",
-            FetchFault::PipFailed { .. } => "fetch_pip_failed",
-            FetchFault::BadPackage { .. } => "fetch_bad_package",
-            FetchFault::WrongContent { .. } => "fetch_wrong_content",
-            FetchFault::Changed { .. } => "fetch_changed",
-            FetchFault::DiskFull { .. } => "fetch_disk_full",
-            FetchFault::Io { .. } => "fetch_io",
-            FetchFault::Stopped => "fetch_stopped",
-        }
+        self.fault.code()
     }
 
     /// Whether the same may succeed later, with nothing changed on this machine but the network.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self.fault, FetchFault::Offline { .. } | FetchFault::BadPackage { .. } | FetchFault::Stopped)
+        self.fault.is_retryable()
     }
 }
 
@@ -121,10 +108,12 @@ pub enum FetchFault {
         path: PathBuf,
     },
     /// No space is left.
-    #[error("no space is left for {}; it takes 300 MB while it is fetched, and 100 MB then", path.display())]
+    #[error("no space is left for {}{}", path.display(), needed(*bytes))]
     DiskFull {
         /// The file or folder that could not grow.
         path: PathBuf,
+        /// The bytes of the whole file, where they are known.
+        bytes: Option<u64>,
     },
     /// A file can't be read or written.
     #[error("can't read or write {}", path.display())]
@@ -140,6 +129,31 @@ pub enum FetchFault {
 }
 
 impl FetchFault {
+    /// A stable name for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoCacheDir => "fetch_no_cache_dir",
+            Self::NotWritable { .. } => "fetch_not_writable",
+            Self::PythonMissing { .. } => "fetch_python_missing",
+            Self::PipMissing { .. } => "fetch_pip_missing",
+            Self::Offline { .. } => "fetch_offline",
+            Self::PipFailed { .. } => "fetch_pip_failed",
+            Self::BadPackage { .. } => "fetch_bad_package",
+            Self::WrongContent { .. } => "fetch_wrong_content",
+            Self::Changed { .. } => "fetch_changed",
+            Self::DiskFull { .. } => "fetch_disk_full",
+            Self::Io { .. } => "fetch_io",
+            Self::Stopped => "fetch_stopped",
+        }
+    }
+
+    /// Whether the same may succeed later, with nothing changed on this machine but the network.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Offline { .. } | Self::BadPackage { .. } | Self::Stopped)
+    }
+
     pub(super) fn with_ways(self, source: &Source, path: Option<PathBuf>) -> FetchError {
         let ways = Ways {
             package: source.package.clone(),
@@ -149,6 +163,12 @@ impl FetchFault {
         };
         FetchError { fault: self, ways: Box::new(ways) }
     }
+}
+
+/// The megabytes that must be free, rounded up.
+fn needed(bytes: Option<u64>) -> String {
+    let needed = bytes.map(|bytes| format!("; it takes {} MB", bytes.div_ceil(1_000_000)));
+    needed.unwrap_or_else(|| "; it takes 300 MB while it is fetched, and 100 MB then".to_owned())
 }
 
 /// What a program wrote, under the words about it.
@@ -183,7 +203,9 @@ impl fmt::Display for Ways {
 /// The fault of a write to `path`.
 pub(super) fn of_write(path: &Path, source: io::Error) -> FetchFault {
     match source.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => FetchFault::DiskFull { path: path.to_owned() },
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            FetchFault::DiskFull { path: path.to_owned(), bytes: None }
+        }
         _ => FetchFault::Io { path: path.to_owned(), source },
     }
 }

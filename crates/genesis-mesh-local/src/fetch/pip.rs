@@ -131,7 +131,7 @@ fn meaning(status: Option<i32>, stderr: String, work: &Path) -> FetchFault {
     if says(&["No module named pip"]) {
         FetchFault::PipMissing { stderr }
     } else if says(&["No space left on device", "Disk quota exceeded"]) {
-        FetchFault::DiskFull { path: work.to_owned() }
+        FetchFault::DiskFull { path: work.to_owned(), bytes: None }
     } else if says(&["Retrying (Retry(", "NewConnectionError", "Could not fetch URL", "ReadTimeoutError"]) {
         FetchFault::Offline { stderr }
     } else {

@@ -103,10 +103,18 @@ impl Matrix {
     /// A matrix of zeros, with rows padded to whole groups. `columns` is a multiple of 32.
     pub(crate) fn zeros(layout: Layout, rows: usize, columns: usize) -> Self {
         debug_assert!(columns.is_multiple_of(BLOCK_COLUMNS), "{columns} columns");
-        let blocks = columns / BLOCK_COLUMNS;
-        let group_bytes = blocks.div_ceil(layout.blocks_per_line()) * layout.stride();
-        let lines = rows.div_ceil(GROUP_ROWS) * group_bytes / LINE_BYTES;
+        let group_bytes = Self::group_bytes_of(layout, columns);
+        let lines = Self::bytes_of(layout, rows, columns) / LINE_BYTES;
         Self { layout, rows, columns, group_bytes, lines: vec![Line([0; LINE_BYTES]); lines] }
+    }
+
+    /// Bytes that such a matrix takes in memory.
+    pub(crate) fn bytes_of(layout: Layout, rows: usize, columns: usize) -> usize {
+        rows.div_ceil(GROUP_ROWS) * Self::group_bytes_of(layout, columns)
+    }
+
+    fn group_bytes_of(layout: Layout, columns: usize) -> usize {
+        (columns / BLOCK_COLUMNS).div_ceil(layout.blocks_per_line()) * layout.stride()
     }
 
     pub(crate) fn layout(&self) -> Layout {

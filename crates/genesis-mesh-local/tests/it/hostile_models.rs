@@ -11,7 +11,7 @@ const LEN: usize = 32;
 const TOKENS: usize = 40;
 
 /// A model of one layer, 32 numbers wide, with `change` applied to its metadata.
-fn write(change: &[(&str, u32)]) -> Vec<u8> {
+pub(crate) fn write(change: &[(&str, u32)]) -> Vec<u8> {
     let mut writer = GgufWriter::new();
     writer.set("general.architecture", Value::String("llama".to_owned()));
     let counts = [

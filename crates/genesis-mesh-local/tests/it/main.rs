@@ -8,6 +8,7 @@ mod real_model;
 mod model;
 mod answers;
 mod hostile_models;
+mod inspect;
 mod tokenizer;
 mod template;
 mod grammar;
