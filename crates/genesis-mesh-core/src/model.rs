@@ -1,7 +1,7 @@
 //! The `Model` contract: anything that turns a request into a stream of events.
 //!
 //! Owns: the trait, its stream, its error, and what a model says of itself.
-//! Never: knows an implementation. Two stand behind it: the local engine and the scripted model.
+//! Never: knows an implementation. Three stand behind it: the local engine, the scripted model, other servers.
 //! Flow: an agent calls `generate`; dropping the stream cancels, `cancel_handle` cancels and keeps the end.
 
 use crate::answer::ModelEvent;

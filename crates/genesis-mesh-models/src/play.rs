@@ -6,15 +6,14 @@
 
 mod plan;
 
+use crate::cancel::Cancel;
 use crate::script::Answer;
 use futures_core::Stream;
-use futures_util::task::AtomicWaker;
 use genesis_mesh_core::{FinishReason, ModelError, ModelEvent, TokenLogprob, ToolCall, Usage};
 pub(crate) use plan::Plan;
 use plan::{End, Visible};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use tokio::time::{Sleep, sleep};
 
@@ -40,8 +39,7 @@ impl Play {
         if self.answer.delay.is_zero() {
             return Poll::Ready(());
         }
-        self.cancel.waker.register(context.waker());
-        if self.cancel.is_asked() {
+        if self.cancel.poll_asked(context) {
             return Poll::Ready(());
         }
         let pace = self.answer.delay;
@@ -125,23 +123,5 @@ impl Stream for Play {
             }
         }
         Poll::Ready(None)
-    }
-}
-
-/// The other end of a `CancelHandle`.
-#[derive(Default)]
-pub(crate) struct Cancel {
-    is_asked: AtomicBool,
-    waker: AtomicWaker,
-}
-
-impl Cancel {
-    pub(crate) fn ask(&self) {
-        self.is_asked.store(true, Ordering::Release);
-        self.waker.wake();
-    }
-
-    fn is_asked(&self) -> bool {
-        self.is_asked.load(Ordering::Acquire)
     }
 }

@@ -5,7 +5,8 @@
 //! Flow: request -> first matching rule -> `Plan` -> `Play`, the stream.
 //! Source: docs/scripted-model.md has the format.
 
-use crate::play::{Cancel, Plan, Play};
+use crate::cancel::Cancel;
+use crate::play::{Plan, Play};
 use crate::script::{Asked, Ending, Script, ScriptError};
 use genesis_mesh_core::{
     BoxFuture, CancelHandle, GenerateRequest, Model, ModelError, ModelInfo, ModelStream,

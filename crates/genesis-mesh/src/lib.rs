@@ -31,7 +31,9 @@ pub use genesis_mesh_core::{
     ModelInfo, ModelLoad, ModelStream, Prompt, Role, Sampling, TokenLogprob, ToolCall, ToolCallDelta,
     ToolChoice, ToolSpec, Usage, Wait,
 };
-pub use genesis_mesh_models::{ScriptError, ScriptedModel};
+pub use genesis_mesh_models::{
+    ApiKey, OpenAiError, OpenAiModel, OpenAiOptions, OpenAiTimeouts, ScriptError, ScriptedModel,
+};
 pub use input::{
     FunctionForm, FunctionNameForm, JsonSchemaForm, ModelInput, NamedToolForm, ResponseFormat, Stop,
     ToolChoiceForm, ToolChoiceMode, ToolForm,

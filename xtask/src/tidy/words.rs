@@ -19,6 +19,7 @@ const HOMES: [(&str, &[&str], &str); 4] = [
         &[
             "crates/genesis-mesh-local/src/measure.rs",
             "crates/genesis-mesh-local/src/scheduler.rs",
+            "crates/genesis-mesh-models/src/openai/deadline.rs",
             "crates/genesis-mesh-server/src/main.rs",
             "crates/genesis-mesh-server/src/ws/socket/pulse.rs",
         ],
