@@ -58,8 +58,9 @@ async fn stop_in_order(tasks: &Tasks, drain: Duration) {
     // 1 `/health` says 503, new sockets and runs are refused, idle sockets close with 1012.
     tasks.stopping().cancel();
     tracing::info!(sockets = tasks.socket_count(), "stopping: no new runs; those that run may finish");
-    // 2 Sockets whose run goes on have until the deadline.
-    if timeout(drain, tasks.sockets_closed()).await.is_err() {
+    // 2 Sockets and answers whose run goes on have until the deadline.
+    let drained = async { tokio::join!(tasks.sockets_closed(), tasks.answers_made()) };
+    if timeout(drain, drained).await.is_err() {
         tracing::warn!(sockets = tasks.socket_count(), "stopping: cutting the runs that still go on");
     }
     // 3 What is left says why, closes with 1012; 4 the listener closes, HTTP connections finish their request.

@@ -14,6 +14,7 @@ mod access;
 mod app;
 mod served;
 mod ws;
+mod chat;
 mod routes;
 mod serve;
 

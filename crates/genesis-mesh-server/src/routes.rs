@@ -5,6 +5,7 @@
 
 use crate::access;
 use crate::app::App;
+use crate::chat;
 use crate::http::error::HttpError;
 use crate::ws;
 use axum::extract::{Request, State};
@@ -20,6 +21,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/ws/{agent}", any(ws::agent_socket))
         .route("/health", get(health))
+        .merge(chat::routes(&app))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(unknown_route)
         .layer(from_fn_with_state(Arc::clone(&app.access), access::admit))
@@ -42,5 +44,5 @@ async fn unknown_route(uri: Uri) -> HttpError {
 }
 
 async fn method_not_allowed(request: Request) -> HttpError {
-    HttpError::MethodNotAllowed { method: request.method().to_string() }
+    HttpError::MethodNotAllowed { method: request.method().to_string(), allowed: "GET" }
 }

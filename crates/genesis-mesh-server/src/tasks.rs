@@ -8,6 +8,7 @@ use std::future::Future;
 use tokio_util::future::FutureExt;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// What a task is for, which decides who waits for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,11 +19,18 @@ pub(crate) enum TaskKind {
     Socket,
 }
 
+/// An answer over HTTP that is being made: the stop waits until it is dropped.
+#[derive(Debug)]
+pub(crate) struct AnswerToken {
+    _token: TaskTrackerToken,
+}
+
 /// All tasks of one server; clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Tasks {
     connections: TaskTracker,
     sockets: TaskTracker,
+    answers: TaskTracker,
     abort: CancellationToken,
     end: CancellationToken,
     stop: CancellationToken,
@@ -33,7 +41,14 @@ impl Tasks {
         let abort = CancellationToken::new();
         let end = abort.child_token();
         let stop = end.child_token();
-        Self { connections: TaskTracker::new(), sockets: TaskTracker::new(), abort, end, stop }
+        Self {
+            connections: TaskTracker::new(),
+            sockets: TaskTracker::new(),
+            answers: TaskTracker::new(),
+            abort,
+            end,
+            stop,
+        }
     }
 
     /// Runs `task` until it finishes or everything is aborted.
@@ -66,6 +81,11 @@ impl Tasks {
         self.abort.clone().drop_guard()
     }
 
+    /// Counts an answer over HTTP, which is no task of its own, until the token is dropped.
+    pub(crate) fn answer(&self) -> AnswerToken {
+        AnswerToken { _token: self.answers.token() }
+    }
+
     /// How many sockets are open.
     pub(crate) fn socket_count(&self) -> usize {
         self.sockets.len()
@@ -75,6 +95,12 @@ impl Tasks {
     pub(crate) async fn sockets_closed(&self) {
         self.sockets.close();
         self.sockets.wait().await;
+    }
+
+    /// Resolves when no answer over HTTP is being made; call it after the stop, or new ones may come.
+    pub(crate) async fn answers_made(&self) {
+        self.answers.close();
+        self.answers.wait().await;
     }
 
     /// Resolves when no connection and no socket is open.

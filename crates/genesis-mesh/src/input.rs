@@ -10,7 +10,7 @@ mod tools;
 pub use form::{JsonSchemaForm, ResponseFormat, Stop};
 pub use tools::{FunctionForm, FunctionNameForm, NamedToolForm, ToolChoiceForm, ToolChoiceMode, ToolForm};
 
-use crate::schema::InputError;
+use crate::schema::{self, InputError};
 use genesis_mesh_core::{GenerateRequest, Message, Prompt, Role, Sampling, ToolChoice};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -121,11 +121,8 @@ impl ModelInput {
     ///
     /// # Errors
     /// What the struct cannot hold although the schema allows it.
-    pub(crate) fn read(mut input: Value) -> Result<Self, InputError> {
-        for field in input.as_object_mut().into_iter().flat_map(|fields| fields.values_mut()) {
-            whole_float_to_integer(field);
-        }
-        serde_json::from_value(input).map_err(|error| InputError::at("", error.to_string()))
+    pub(crate) fn read(input: Value) -> Result<Self, InputError> {
+        schema::read_checked(input)
     }
 
     /// What the model is asked.
@@ -179,19 +176,6 @@ impl ModelInput {
             presence_penalty: self.presence_penalty.unwrap_or(default.presence_penalty),
             seed: self.seed,
         }
-    }
-}
-
-/// JSON Schema counts 5.0 as an integer, serde does not.
-fn whole_float_to_integer(value: &mut Value) {
-    /// Every whole f64 up to this one is exact (2^53).
-    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
-    let Value::Number(number) = value else { return };
-    if let Some(float) = number.as_f64().filter(|_| number.is_f64())
-        && float.fract() == 0.0
-        && float.abs() <= EXACT_MAX
-    {
-        *value = Value::from(float as i64);
     }
 }
 

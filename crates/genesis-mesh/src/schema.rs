@@ -7,6 +7,7 @@
 mod describe;
 mod size;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt;
 
@@ -64,6 +65,39 @@ impl Schema {
         }
         Err(InputError { problems })
     }
+
+    /// Checks `value` and reads it as a `T`, whose schema this is.
+    ///
+    /// # Errors
+    /// What [`Schema::check`] finds, or what `T` cannot hold although the schema allows it.
+    pub fn read<T: DeserializeOwned>(&self, value: Value) -> Result<T, InputError> {
+        self.check(&value)?;
+        read_checked(value)
+    }
+}
+
+/// Reads `value`, which the schema of `T` has accepted already.
+///
+/// # Errors
+/// What `T` cannot hold although its schema allows it.
+pub(crate) fn read_checked<T: DeserializeOwned>(mut value: Value) -> Result<T, InputError> {
+    for field in value.as_object_mut().into_iter().flat_map(|fields| fields.values_mut()) {
+        whole_float_to_integer(field);
+    }
+    serde_json::from_value(value).map_err(|error| InputError::at("", error.to_string()))
+}
+
+/// JSON Schema counts 5.0 as an integer, serde does not.
+fn whole_float_to_integer(value: &mut Value) {
+    /// Every whole f64 up to this one is exact (2^53).
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    let Value::Number(number) = value else { return };
+    if let Some(float) = number.as_f64().filter(|_| number.is_f64())
+        && float.fract() == 0.0
+        && float.abs() <= EXACT_MAX
+    {
+        *value = Value::from(float as i64);
+    }
 }
 
 /// An input that its agent does not accept: one or more problems, the first ones first.
@@ -75,7 +109,7 @@ pub struct InputError {
 
 impl InputError {
     /// One problem at `path` (empty for the input as a whole).
-    pub(crate) fn at(path: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn at(path: impl Into<String>, message: impl Into<String>) -> Self {
         Self { problems: vec![InputProblem { path: path.into(), message: message.into() }] }
     }
 

@@ -81,6 +81,12 @@ impl ErrorAnswer {
             .with_header(HeaderName::from_static("retry-after-ms"), HeaderValue::from(millis))
     }
 
+    /// Says whether the same request may succeed later, where the status alone would mislead a client.
+    pub(crate) fn with_should_retry(self, should_retry: bool) -> Self {
+        let value = HeaderValue::from_static(if should_retry { "true" } else { "false" });
+        self.with_header(HeaderName::from_static("x-should-retry"), value)
+    }
+
     /// A body that its schema refuses.
     pub(crate) fn invalid_input(error: &InputError) -> Self {
         let answer = Self::new(StatusCode::BAD_REQUEST, "invalid_input", error.to_string());
@@ -128,6 +134,7 @@ impl From<&ModelError> for ErrorAnswer {
             _ => None,
         };
         let answer = Self::new(status, error.code(), error.to_string()).with_param(param);
+        let answer = answer.with_should_retry(error.is_retryable());
         match error {
             ModelError::Busy { .. } | ModelError::RateLimited { .. } => {
                 answer.with_retry_after(error.retry_after().unwrap_or(RETRY_AFTER))
@@ -154,7 +161,8 @@ impl From<&RunError> for ErrorAnswer {
     fn from(error: &RunError) -> Self {
         match error {
             RunError::Model(error) => Self::from(error),
-            _ => Self::new(StatusCode::BAD_GATEWAY, error.code(), error.to_string()),
+            _ => Self::new(StatusCode::BAD_GATEWAY, error.code(), error.to_string())
+                .with_should_retry(error.is_retryable()),
         }
     }
 }

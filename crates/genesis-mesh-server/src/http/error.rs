@@ -11,14 +11,16 @@ use axum::response::{IntoResponse, Response};
 /// An HTTP answer that says what is wrong with the request, or why it can't be served now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum HttpError {
-    #[error("no route is at {path}; agents are at /ws/{{agent}}, the state is at /health")]
+    #[error(
+        "no route is at {path}; agents are at /ws/{{agent}} and /v1/chat/completions, the state is at /health"
+    )]
     UnknownRoute { path: String },
     #[error("{message}")]
     UnknownAgent { message: String },
     #[error("the path is no valid UTF-8")]
     InvalidPath,
-    #[error("{method} is not allowed here; use GET")]
-    MethodNotAllowed { method: String },
+    #[error("{method} is not allowed here; use {allowed}")]
+    MethodNotAllowed { method: String, allowed: &'static str },
     #[error("this is a WebSocket; send `Connection: Upgrade` and `Upgrade: websocket`")]
     UpgradeRequired,
     #[error("this server speaks version 13 of WebSocket (RFC 6455) over HTTP/1.1")]
@@ -56,7 +58,7 @@ impl HttpError {
     fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         let header = |name: HeaderName, value: &'static str| (name, HeaderValue::from_static(value));
         match self {
-            Self::MethodNotAllowed { .. } => vec![header(ALLOW, "GET")],
+            Self::MethodNotAllowed { allowed, .. } => vec![header(ALLOW, allowed)],
             Self::UpgradeRequired => vec![header(UPGRADE, "websocket"), header(CONNECTION, "upgrade")],
             Self::WebSocketVersion => {
                 vec![header(HeaderName::from_static("sec-websocket-version"), "13")]

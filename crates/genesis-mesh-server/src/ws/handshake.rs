@@ -29,7 +29,7 @@ const KEY_CHARS: usize = 24;
 /// What the client must send instead.
 pub(super) fn answer(method: &Method, headers: &HeaderMap) -> Result<Response, HttpError> {
     if method != Method::GET {
-        return Err(HttpError::MethodNotAllowed { method: method.to_string() });
+        return Err(HttpError::MethodNotAllowed { method: method.to_string(), allowed: "GET" });
     }
     if !has_token(headers, &CONNECTION, "upgrade") || !has_token(headers, &UPGRADE, "websocket") {
         return Err(HttpError::UpgradeRequired);

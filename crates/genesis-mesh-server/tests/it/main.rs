@@ -14,4 +14,5 @@ mod refusals;
 mod frames;
 mod hostile;
 mod stop;
+mod chat;
 mod binary;

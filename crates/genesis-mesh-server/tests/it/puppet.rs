@@ -3,7 +3,7 @@
 use futures_util::stream::{self, StreamExt};
 use genesis_mesh::{
     BoxFuture, CancelHandle, FinishReason, GenerateRequest, Model, ModelError, ModelEvent, ModelInfo,
-    ModelStream, Prompt, Usage,
+    ModelStream, Prompt, TokenLogprob, ToolCall, ToolCallDelta, Usage,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Prompts: `echo …` says the text letter by letter; `wait` says `started` and waits for a cancel; `flood`
-/// says 1 KiB pieces until it is cancelled; `hang` never starts; `busy` and `fail` are errors.
+/// says 1 KiB pieces until it is cancelled; `hang` never starts; `busy` and `fail` are errors, and `broken …` is
+/// one after the text; `call …` calls a tool with these arguments in pieces, then another at once; `likely …` says
+/// letters with log probabilities; `asked` says what the request asks for; `end …` ends for this reason.
 #[derive(Debug, Clone)]
 pub(crate) struct Puppet {
     info: ModelInfo,
@@ -42,8 +44,11 @@ impl Model for Puppet {
     }
 
     fn generate(&self, request: GenerateRequest) -> BoxFuture<'_, Result<ModelStream, ModelError>> {
+        let asked = format!("{request:?}");
         let prompt = match request.prompt {
-            Prompt::Messages(messages) => messages.into_iter().map(|message| message.content).collect(),
+            Prompt::Messages(messages) => {
+                messages.into_iter().map(|message| message.content).collect::<String>()
+            }
             Prompt::Text(text) => text,
         };
         let alive = Alive::new(Arc::clone(&self.live));
@@ -61,6 +66,20 @@ impl Model for Puppet {
                     };
                     Ok(answer(alive, std::iter::repeat_with(piece), true))
                 }
+                ("broken", said) => {
+                    let lost = Err(ModelError::Truncated);
+                    Ok(answer(alive, [text(said), lost], false))
+                }
+                ("asked", _) => Ok(answer(alive, [text(&asked), done(FinishReason::Stop)], false)),
+                ("likely", said) => {
+                    let letters: Vec<_> = said.chars().map(|letter| likely(&letter.to_string())).collect();
+                    Ok(answer(alive, letters.into_iter().chain([done(FinishReason::Stop)]), false))
+                }
+                ("call", arguments) => Ok(answer(alive, calls(arguments), false)),
+                ("end", reason) => {
+                    let reason = serde_json::from_value(reason.into()).expect("a reason");
+                    Ok(answer(alive, [text("so"), done(reason)], false))
+                }
                 (_, said) => {
                     let letters: Vec<_> = said.chars().map(|letter| text(&letter.to_string())).collect();
                     Ok(answer(alive, letters.into_iter().chain([done(FinishReason::Stop)]), false))
@@ -72,6 +91,36 @@ impl Model for Puppet {
 
 fn text(text: &str) -> Result<ModelEvent, ModelError> {
     Ok(ModelEvent::Text { text: text.into(), logprobs: Vec::new() })
+}
+
+/// A text of certain probability, with a rival that never happens.
+fn likely(text: &str) -> Result<ModelEvent, ModelError> {
+    let token = |token: &str, logprob, top| TokenLogprob {
+        token: token.into(),
+        logprob,
+        bytes: token.as_bytes().to_vec(),
+        top,
+    };
+    let top = vec![token(text, -0.5, Vec::new()), token("ü", f32::NEG_INFINITY, Vec::new())];
+    Ok(ModelEvent::Text { text: text.into(), logprobs: vec![token(text, -0.5, top)] })
+}
+
+/// A call whose arguments come in two pieces, and one that comes whole.
+fn calls(arguments: &str) -> Vec<Result<ModelEvent, ModelError>> {
+    let (id, name) = ("call_1".to_owned(), "get_weather".to_owned());
+    let (one, two) = arguments.split_at(arguments.len() / 2);
+    let piece = |arguments: &str| {
+        let (id, name) = (id.clone(), name.clone());
+        Ok(ModelEvent::ToolCallDelta(ToolCallDelta { id, name, arguments: arguments.into() }))
+    };
+    let whole = ToolCall { id: id.clone(), name: name.clone(), arguments: arguments.into() };
+    let other = ToolCall { id: "call_2".into(), name: "now".into(), arguments: "{}".into() };
+    let whole = [whole, other].map(|call| Ok(ModelEvent::ToolCall(call)));
+    [piece(""), piece(one), piece(two)]
+        .into_iter()
+        .chain(whole)
+        .chain([done(FinishReason::ToolCalls)])
+        .collect()
 }
 
 fn done(finish_reason: FinishReason) -> Result<ModelEvent, ModelError> {
