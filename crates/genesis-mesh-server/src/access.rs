@@ -5,17 +5,20 @@
 //! Flow: the router admits a request and gives it its `Principal`; `served` asks it before each run.
 
 use crate::options::ServeOptions;
+use crate::telemetry::RequestContext;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Who asks; cheap to clone.
+/// Who asks, in which request; cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Principal {
     /// The key's name; `anonymous` where no keys are asked for.
     pub(crate) name: Arc<str>,
+    /// The request that it came with; on a socket the handshake.
+    pub(crate) request: RequestContext,
     runs: Option<Arc<Semaphore>>,
 }
 
@@ -62,12 +65,17 @@ pub(crate) struct Access {
 
 impl Access {
     pub(crate) fn new(_options: &ServeOptions) -> Self {
-        Self { anonymous: Principal { name: "anonymous".into(), runs: None } }
+        Self {
+            anonymous: Principal { name: "anonymous".into(), request: RequestContext::default(), runs: None },
+        }
     }
 }
 
 /// Gives the request its principal, or refuses it.
 pub(crate) async fn admit(State(access): State<Arc<Access>>, mut request: Request, next: Next) -> Response {
-    request.extensions_mut().insert(access.anonymous.clone());
+    let context = request.extensions().get::<RequestContext>().cloned().unwrap_or_default();
+    let principal = Principal { request: context, ..access.anonymous.clone() };
+    principal.request.identify(&principal.name);
+    request.extensions_mut().insert(principal);
     next.run(request).await
 }

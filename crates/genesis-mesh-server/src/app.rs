@@ -8,6 +8,7 @@ use crate::access::Access;
 use crate::http::accept;
 use crate::options::{CLOSE_TIMEOUT, ServeOptions};
 use crate::tasks::Tasks;
+use crate::telemetry::{Telemetry, TelemetryError};
 use axum::Router;
 use genesis_mesh::Mesh;
 use std::future::Future;
@@ -16,6 +17,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
+/// How long the last spans may take to reach their collector: a stop should not wait for one that is gone.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// What every request needs.
 #[derive(Debug)]
 pub(crate) struct App {
@@ -23,12 +27,17 @@ pub(crate) struct App {
     pub(crate) tasks: Tasks,
     pub(crate) options: ServeOptions,
     pub(crate) access: Arc<Access>,
+    pub(crate) telemetry: Arc<Telemetry>,
 }
 
 impl App {
-    pub(crate) fn new(mesh: Mesh, options: ServeOptions) -> Self {
+    /// # Errors
+    /// The telemetry can't be set up.
+    pub(crate) fn new(mesh: Mesh, options: ServeOptions) -> Result<Self, TelemetryError> {
+        let tasks = Tasks::new();
+        let telemetry = Arc::new(Telemetry::new(&mesh, &tasks, &options.telemetry)?);
         let access = Arc::new(Access::new(&options));
-        Self { mesh, tasks: Tasks::new(), options, access }
+        Ok(Self { mesh, tasks, options, access, telemetry })
     }
 }
 
@@ -40,7 +49,7 @@ pub(crate) async fn run(
     stop: impl Future<Output = ()> + Send,
 ) {
     let tasks = app.tasks.clone();
-    // 6 Also if the caller drops this future: nothing lives longer than it.
+    // 7 Also if the caller drops this future: nothing lives longer than it.
     let _abort = tasks.abort_guard();
     let drain = app.options.drain;
     let stopped = async {
@@ -51,6 +60,18 @@ pub(crate) async fn run(
     // 5 Whoever does not close by now is dropped.
     if timeout(CLOSE_TIMEOUT + Duration::from_secs(1), tasks.all_closed()).await.is_err() {
         tracing::warn!(sockets = tasks.socket_count(), "dropped connections that did not close");
+    }
+    // 6 The spans of what ended last are sent.
+    flush(Arc::clone(&app.telemetry)).await;
+}
+
+/// Sends the spans that wait, away from the threads that serve.
+async fn flush(telemetry: Arc<Telemetry>) {
+    if telemetry.is_exporting() {
+        let flushed = tokio::task::spawn_blocking(move || telemetry.shut_down(FLUSH_TIMEOUT));
+        if let Err(error) = flushed.await {
+            tracing::warn!(%error, "the last spans may not have reached the collector");
+        }
     }
 }
 

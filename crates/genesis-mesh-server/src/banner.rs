@@ -1,6 +1,6 @@
 //! The banner: what a person wants to know after a start, in a few lines.
 //!
-//! Owns: its words.
+//! Owns: its words, and the log lines that stand for it where no person looks.
 //! Never: prints the line that scripts read; `main` does, on stdout.
 
 use genesis_mesh::Mesh;
@@ -11,6 +11,22 @@ use std::time::Duration;
 /// Writes the banner; a writer that is closed is not worth an error.
 pub(crate) fn show(writer: &mut impl Write, addr: SocketAddr, mesh: &Mesh, ready_after: Duration) {
     drop(write(writer, addr, mesh, ready_after));
+}
+
+/// Tells the same to a log that machines read.
+pub(crate) fn log(addr: SocketAddr, mesh: &Mesh, ready_after: Duration) {
+    let version = env!("CARGO_PKG_VERSION");
+    for (name, model) in mesh.models() {
+        tracing::info!(model = name, description = model.info().description, "a model is ready");
+    }
+    for agent in mesh.agents() {
+        tracing::info!(
+            agent = agent.name,
+            url = format!("ws://{addr}/ws/{}", agent.name),
+            "an agent is ready"
+        );
+    }
+    tracing::info!(version, address = %addr, ready_seconds = ready_after.as_secs_f64(), "serving");
 }
 
 fn write(writer: &mut impl Write, addr: SocketAddr, mesh: &Mesh, ready_after: Duration) -> io::Result<()> {

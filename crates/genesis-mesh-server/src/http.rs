@@ -6,5 +6,6 @@
 pub(crate) mod answer;
 pub(crate) mod error;
 pub(crate) mod body;
+pub(crate) mod trace;
 pub(crate) mod transport;
 pub(crate) mod accept;

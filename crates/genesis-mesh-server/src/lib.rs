@@ -9,15 +9,18 @@ mod keys;
 mod options;
 mod tasks;
 mod escape;
+mod telemetry;
 mod http;
 mod access;
 mod app;
 mod served;
 mod ws;
 mod chat;
+mod observe;
 mod routes;
 mod serve;
 
 pub use keys::{ApiKey, Scope};
 pub use options::{Limits, LogFormat, ServeOptions, TelemetryOptions, TlsFiles};
 pub use serve::{Serve, ServeError};
+pub use telemetry::TelemetryError;

@@ -45,6 +45,8 @@ pub struct ServeOptions {
     pub keys: Vec<ApiKey>,
     /// Origins (`https://example.org`) whose pages may use this server; its own origin always may.
     pub origins: Vec<String>,
+    /// What it tells of itself, and where to. The program that serves starts the log, not the server.
+    pub telemetry: TelemetryOptions,
     /// The certificate and the key for TLS; `None` serves plain TCP.
     pub tls: Option<TlsFiles>,
 }
@@ -136,6 +138,7 @@ impl Default for ServeOptions {
             limits: Limits::default(),
             keys: Vec::new(),
             origins: Vec::new(),
+            telemetry: TelemetryOptions::default(),
             tls: None,
         }
     }

@@ -7,6 +7,8 @@ use crate::access;
 use crate::app::App;
 use crate::chat;
 use crate::http::error::HttpError;
+use crate::http::trace;
+use crate::observe;
 use crate::ws;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, Uri};
@@ -22,9 +24,14 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/ws/{agent}", any(ws::agent_socket))
         .route("/health", get(health))
         .merge(chat::routes(&app))
+        .route("/ready", get(observe::ready))
+        .route("/info", get(observe::info))
+        .route("/metrics", get(observe::metrics))
+        .route("/agents/{agent}/input-schema", get(observe::input_schema))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(unknown_route)
         .layer(from_fn_with_state(Arc::clone(&app.access), access::admit))
+        .layer(from_fn_with_state(Arc::clone(&app.telemetry), trace::observe))
         .with_state(app)
 }
 

@@ -6,6 +6,7 @@
 use crate::app::{self, App};
 use crate::options::ServeOptions;
 use crate::routes;
+use crate::telemetry::TelemetryError;
 use genesis_mesh::{GenesisMesh, Mesh, SetupError};
 use std::future::Future;
 use std::io;
@@ -40,7 +41,7 @@ pub trait Serve: Sized {
     /// Serves on a listener that is bound already, for example to port 0, with options.
     ///
     /// # Errors
-    /// The mesh is wrong.
+    /// The mesh is wrong, or the telemetry can't be set up.
     fn serve_on(
         self,
         listener: TcpListener,
@@ -65,7 +66,7 @@ impl Serve for Mesh {
         options: ServeOptions,
         stop: impl Future<Output = ()> + Send,
     ) -> Result<(), ServeError> {
-        let app = Arc::new(App::new(self, options));
+        let app = Arc::new(App::new(self, options)?);
         let router = routes::router(Arc::clone(&app));
         app::run(app, listener, router, stop).await;
         Ok(())
@@ -98,6 +99,9 @@ pub enum ServeError {
     /// The mesh has mistakes.
     #[error(transparent)]
     Setup(#[from] SetupError),
+    /// The telemetry can't be set up.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
     /// The address can't be bound.
     #[error("the address can't be bound: {0}")]
     Bind(#[source] io::Error),
@@ -109,6 +113,7 @@ impl ServeError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Setup(error) => error.code(),
+            Self::Telemetry(error) => error.code(),
             Self::Bind(_) => "bind_failed",
         }
     }
@@ -118,6 +123,7 @@ impl ServeError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Setup(error) => error.is_retryable(),
+            Self::Telemetry(error) => error.is_retryable(),
             Self::Bind(error) => error.kind() == io::ErrorKind::AddrInUse,
         }
     }

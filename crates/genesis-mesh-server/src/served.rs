@@ -7,12 +7,14 @@
 use crate::access::{AccessError, Principal, RunPermit};
 use crate::app::App;
 use crate::http::answer::ErrorAnswer;
+use crate::telemetry::RunMeasure;
 use axum::http::StatusCode;
 use futures_util::{Stream, StreamExt};
 use genesis_mesh::{Run, RunError, RunInput, StartError, Update};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tracing::Instrument;
 
 /// When to come back after too many runs: about as long as a short answer takes.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -26,10 +28,21 @@ pub(crate) enum Surface {
     ChatCompletions,
 }
 
-/// A run with its permit; dropping it stops the run.
+impl Surface {
+    /// The name in metrics, logs and spans.
+    fn label(self) -> &'static str {
+        match self {
+            Self::PlainSocket => "plain_socket",
+            Self::ChatCompletions => "chat_completions",
+        }
+    }
+}
+
+/// A run with its permit and its measure; dropping it stops the run.
 #[derive(Debug)]
 pub(crate) struct ServedRun {
     run: Run,
+    measure: RunMeasure,
     _permit: RunPermit,
 }
 
@@ -52,13 +65,25 @@ pub(crate) enum Refusal {
 pub(crate) async fn start(
     app: &App,
     principal: &Principal,
-    _surface: Surface,
+    surface: Surface,
     agent: &str,
     input: RunInput,
 ) -> Result<ServedRun, Refusal> {
-    let permit = principal.permit(agent)?;
-    let run = app.mesh.start(agent, input).await?;
-    Ok(ServedRun { run, _permit: permit })
+    let mut measure = app.telemetry.run(agent, surface.label(), &principal.request);
+    measure.asks(&input);
+    let span = measure.span().clone();
+    let started = async {
+        let permit = principal.permit(agent)?;
+        Ok((app.mesh.start(agent, input).await?, permit))
+    };
+    match started.instrument(span).await {
+        Ok((run, permit)) => Ok(ServedRun { run, measure, _permit: permit }),
+        Err(refusal) => {
+            let refusal: Refusal = refusal;
+            measure.is_refused(refusal.code());
+            Err(refusal)
+        }
+    }
 }
 
 impl ServedRun {
@@ -72,7 +97,23 @@ impl Stream for ServedRun {
     type Item = Result<Update, RunError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.run.poll_next_unpin(context)
+        let Self { run, measure, .. } = &mut *self;
+        let polled = if measure.is_waiting() {
+            let _in_span = measure.span().enter();
+            run.poll_next_unpin(context)
+        } else {
+            run.poll_next_unpin(context)
+        };
+        match &polled {
+            Poll::Pending => measure.waits(),
+            Poll::Ready(Some(Ok(Update::Done { usage, finish_reason }))) => {
+                measure.finishes(*usage, *finish_reason);
+            }
+            Poll::Ready(Some(Ok(_))) => measure.speaks(),
+            Poll::Ready(Some(Err(error))) => measure.fails(error.code()),
+            Poll::Ready(None) => {}
+        }
+        polled
     }
 }
 

@@ -86,6 +86,11 @@ impl Tasks {
         AnswerToken { _token: self.answers.token() }
     }
 
+    /// How many connections are open that did not become sockets.
+    pub(crate) fn connection_count(&self) -> usize {
+        self.connections.len()
+    }
+
     /// How many sockets are open.
     pub(crate) fn socket_count(&self) -> usize {
         self.sockets.len()

@@ -14,6 +14,7 @@ use crate::access::Principal;
 use crate::app::App;
 use crate::http::error::HttpError;
 use crate::tasks::TaskKind;
+use crate::telemetry::millis;
 use axum::Extension;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
@@ -41,7 +42,13 @@ pub(crate) async fn agent_socket(
     let tasks = app.tasks.clone();
     tasks.spawn(TaskKind::Socket, async move {
         match handshake::finish(upgrade, app.options.limits.message_bytes).await {
-            Ok(stream) => socket::serve(stream, app, principal, agent).await,
+            Ok(stream) => {
+                let (telemetry, request) = (Arc::clone(&app.telemetry), principal.request.clone());
+                let opened_at = telemetry.now();
+                socket::serve(stream, app, principal, agent).await;
+                let open_ms = millis(telemetry.now().duration_since(opened_at));
+                request.span().in_scope(|| tracing::info!(open_ms, key = request.key(), "socket closed"));
+            }
             Err(error) => tracing::debug!(%error, "a client left during the handshake"),
         }
     });

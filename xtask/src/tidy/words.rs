@@ -13,8 +13,15 @@ use syn::visit::{self, Visit};
 const HOMES: [(&str, &[&str], &str); 4] = [
     ("tokio::spawn", &["crates/genesis-mesh-server/src/tasks.rs"], "spawn through the owner's task set"),
     ("task::spawn", &[], "spawn through the owner's task set"),
-    // The API of chat completions dates each answer.
-    ("SystemTime::now", &["crates/genesis-mesh-server/src/chat/stamp.rs"], "take the time as a value"),
+    (
+        "SystemTime::now",
+        &[
+            // The API of chat completions dates each answer.
+            "crates/genesis-mesh-server/src/chat/stamp.rs",
+            "crates/genesis-mesh-server/src/telemetry/clock.rs",
+        ],
+        "take the time as a value",
+    ),
     (
         "Instant::now",
         &[
@@ -22,6 +29,7 @@ const HOMES: [(&str, &[&str], &str); 4] = [
             "crates/genesis-mesh-local/src/scheduler.rs",
             "crates/genesis-mesh-models/src/openai/deadline.rs",
             "crates/genesis-mesh-server/src/main.rs",
+            "crates/genesis-mesh-server/src/telemetry/clock.rs",
             "crates/genesis-mesh-server/src/ws/socket/pulse.rs",
         ],
         "take the time as a value",

@@ -19,7 +19,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub(super) async fn run(settings: &Settings, started: Instant) -> Outcome {
-    logs::start(&TelemetryOptions::default());
+    let telemetry = telemetry();
+    logs::start(&telemetry);
     let host = settings.host.as_deref().unwrap_or("127.0.0.1");
     // Bound first, so that an address in use is told before a model is fetched.
     let listener =
@@ -37,12 +38,17 @@ pub(super) async fn run(settings: &Settings, started: Instant) -> Outcome {
             return Ok(ExitCode::SUCCESS);
         }
     };
-    banner::show(&mut io::stderr().lock(), addr, &mesh, started.elapsed());
+    if logs::is_for_people(&telemetry) {
+        banner::show(&mut io::stderr().lock(), addr, &mesh, started.elapsed());
+    } else {
+        banner::log(addr, &mesh, started.elapsed());
+    }
     // For scripts that ask for port 0; a closed stdout is their choice.
     drop(writeln!(io::stdout().lock(), "listening on http://{addr}"));
 
     let mut options = ServeOptions::default();
     options.drain = Duration::from_secs(settings.drain_seconds.unwrap_or(10));
+    options.telemetry = telemetry;
     let stop_twice = async {
         signals.next().await;
         stop.cancel();
@@ -55,4 +61,12 @@ pub(super) async fn run(settings: &Settings, started: Instant) -> Outcome {
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// What is told of the server, and where to: the collector that all programs of OpenTelemetry look for.
+fn telemetry() -> TelemetryOptions {
+    let mut telemetry = TelemetryOptions::default();
+    telemetry.otlp_endpoint =
+        std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").ok().filter(|endpoint| !endpoint.is_empty());
+    telemetry
 }

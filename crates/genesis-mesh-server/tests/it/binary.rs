@@ -9,10 +9,12 @@ use tokio::process::{Child, Command};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-fn program(arguments: &[&str]) -> Command {
+pub(crate) fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_genesis-mesh"));
     command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    for variable in ["HOST", "PORT", "MODEL", "SCRIPT", "THREADS", "KV_MEMORY_MB", "DRAIN_SECONDS"] {
+    for variable in
+        ["HOST", "PORT", "MODEL", "SCRIPT", "THREADS", "KV_MEMORY_MB", "DRAIN_SECONDS", "LOG_FORMAT"]
+    {
         command.env_remove(format!("GENESIS_MESH_{variable}"));
     }
     command
@@ -26,27 +28,32 @@ async fn address(child: &mut Child) -> String {
     address.unwrap_or_else(|| panic!("unexpected line: {line:?}")).to_owned()
 }
 
-fn signal(child: &Child, name: &str) {
+pub(crate) fn signal(child: &Child, name: &str) {
     let pid = child.id().expect("the program runs").to_string();
     assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
 }
 
 /// A script in a folder of its own, which goes with it.
-struct Script(PathBuf);
+pub(crate) struct Script(PathBuf);
 
 impl Script {
-    fn new(test: &str, text: &str) -> Self {
+    pub(crate) fn new(test: &str, text: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("genesis-mesh-{test}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("My Script.toml"), text).unwrap();
         Self(folder)
     }
 
+    /// `program`, which serves it, and its address.
+    pub(crate) async fn start(&self, mut program: Command) -> (Child, String) {
+        let mut child = program.arg("--script").arg(self.0.join("My Script.toml")).spawn().unwrap();
+        let address = address(&mut child).await;
+        (child, address)
+    }
+
     /// The program that serves it, its address, and a socket that has asked.
     async fn serve(&self) -> (Child, String, WebSocketStream<TcpStream>) {
-        let path = self.0.join("My Script.toml");
-        let mut child = program(&["--port", "0", "--script", path.to_str().unwrap()]).spawn().unwrap();
-        let address = address(&mut child).await;
+        let (child, address) = self.start(program(&["--port", "0"])).await;
         let stream = TcpStream::connect(&address).await.unwrap();
         let (mut socket, _) = client_async(format!("ws://{address}/ws/my-script"), stream).await.unwrap();
         socket.send(Message::text(r#"{"prompt":"hi"}"#)).await.unwrap();

@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 /// A server on a free port, with the agents `puppet` (a model) and `lines` (a pipeline over it).
@@ -31,6 +32,11 @@ impl Desk {
         let mesh = GenesisMesh::new()
             .model("puppet", puppet.clone())
             .agent("lines", Pipeline::new("puppet").prompt("echo {{ topic }}").parse(Parser::lines()));
+        Self::of(mesh, puppet, options).await
+    }
+
+    /// A server of a mesh over `puppet`.
+    pub(crate) async fn of(mesh: GenesisMesh, puppet: Puppet, options: ServeOptions) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -69,7 +75,20 @@ impl Desk {
     }
 
     async fn over(&self, stream: TcpStream, agent: &str) -> Client {
-        let (socket, _) = client_async(format!("ws://{}/ws/{agent}", self.addr), stream).await.unwrap();
+        self.shake(stream, agent, &[]).await
+    }
+
+    /// A client whose handshake has these headers too.
+    pub(crate) async fn client_with(&self, agent: &str, headers: &[(&'static str, &str)]) -> Client {
+        self.shake(TcpStream::connect(self.addr).await.unwrap(), agent, headers).await
+    }
+
+    async fn shake(&self, stream: TcpStream, agent: &str, headers: &[(&'static str, &str)]) -> Client {
+        let mut request = format!("ws://{}/ws/{agent}", self.addr).into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        let (socket, _) = client_async(request, stream).await.unwrap();
         Client { socket }
     }
 

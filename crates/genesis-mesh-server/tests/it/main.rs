@@ -16,3 +16,6 @@ mod hostile;
 mod stop;
 mod chat;
 mod binary;
+mod observe;
+mod observe_logs;
+mod observe_spans;
