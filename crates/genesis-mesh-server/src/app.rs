@@ -33,11 +33,10 @@ pub(crate) struct App {
 impl App {
     /// # Errors
     /// The telemetry can't be set up.
-    pub(crate) fn new(mesh: Mesh, options: ServeOptions) -> Result<Self, TelemetryError> {
+    pub(crate) fn new(mesh: Mesh, options: ServeOptions, access: Access) -> Result<Self, TelemetryError> {
         let tasks = Tasks::new();
         let telemetry = Arc::new(Telemetry::new(&mesh, &tasks, &options.telemetry)?);
-        let access = Arc::new(Access::new(&options));
-        Ok(Self { mesh, tasks, options, access, telemetry })
+        Ok(Self { mesh, tasks, options, access: Arc::new(access), telemetry })
     }
 }
 

@@ -5,6 +5,7 @@
 //! Flow: `Serve::serve_on` accepts; `routes` finds; `ws` upgrades; a socket decodes, starts a run, sends updates.
 #![forbid(unsafe_code)]
 
+mod clock;
 mod keys;
 mod options;
 mod tasks;

@@ -13,15 +13,18 @@ use crate::ws;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// All routes of the server.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    Router::new()
+    let tickets = post(access::give_ticket).with_state(Arc::clone(&app.access));
+    let cors = app.access.cors();
+    let router = Router::new()
         .route("/ws/{agent}", any(ws::agent_socket))
+        .route("/v1/realtime/client_secrets", tickets)
         .route("/health", get(health))
         .merge(chat::routes(&app))
         .route("/ready", get(observe::ready))
@@ -32,7 +35,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .fallback(unknown_route)
         .layer(from_fn_with_state(Arc::clone(&app.access), access::admit))
         .layer(from_fn_with_state(Arc::clone(&app.telemetry), trace::observe))
-        .with_state(app)
+        .with_state(app);
+    match cors {
+        // Outside of the keys: a preflight has none, and a page may read why it was refused.
+        Some(cors) => router.layer(cors),
+        None => router,
+    }
 }
 
 /// 200 `{"status":"ok"}` while serving, 503 `{"status":"stopping"}` after the stop.

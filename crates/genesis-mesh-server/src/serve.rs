@@ -3,6 +3,7 @@
 //! Owns: binding, and the trait on `Mesh` and `GenesisMesh`.
 //! Never: installs signal handlers or logs; the program that calls it decides.
 
+use crate::access::Access;
 use crate::app::{self, App};
 use crate::options::ServeOptions;
 use crate::routes;
@@ -28,7 +29,7 @@ pub trait Serve: Sized {
     /// Binds `addr` and serves until `stop` resolves and the runs have ended, or were cut.
     ///
     /// # Errors
-    /// The mesh is wrong, or the address can't be bound.
+    /// The mesh or an option is wrong, or the address can't be bound.
     ///
     /// # Cancel safety
     /// Dropping the future drops every connection at once; resolve `stop` for an orderly end.
@@ -41,7 +42,7 @@ pub trait Serve: Sized {
     /// Serves on a listener that is bound already, for example to port 0, with options.
     ///
     /// # Errors
-    /// The mesh is wrong, or the telemetry can't be set up.
+    /// The mesh or an option is wrong, or the telemetry can't be set up.
     fn serve_on(
         self,
         listener: TcpListener,
@@ -66,7 +67,10 @@ impl Serve for Mesh {
         options: ServeOptions,
         stop: impl Future<Output = ()> + Send,
     ) -> Result<(), ServeError> {
-        let app = Arc::new(App::new(self, options)?);
+        let bound = listener.local_addr().ok().map(|addr| addr.ip());
+        let access =
+            Access::new(&options, bound).map_err(|error| ServeError::Origin { origin: error.origin })?;
+        let app = Arc::new(App::new(self, options, access)?);
         let router = routes::router(Arc::clone(&app));
         app::run(app, listener, router, stop).await;
         Ok(())
@@ -105,6 +109,14 @@ pub enum ServeError {
     /// The address can't be bound.
     #[error("the address can't be bound: {0}")]
     Bind(#[source] io::Error),
+    /// An origin in the options is none.
+    #[error(
+        "{origin:?} is no origin; write scheme, host and port alone, as in `https://example.org`, or `null`"
+    )]
+    Origin {
+        /// The text of the options.
+        origin: String,
+    },
 }
 
 impl ServeError {
@@ -115,6 +127,7 @@ impl ServeError {
             Self::Setup(error) => error.code(),
             Self::Telemetry(error) => error.code(),
             Self::Bind(_) => "bind_failed",
+            Self::Origin { .. } => "origin_invalid",
         }
     }
 
@@ -124,6 +137,7 @@ impl ServeError {
         match self {
             Self::Setup(error) => error.is_retryable(),
             Self::Telemetry(error) => error.is_retryable(),
+            Self::Origin { .. } => false,
             Self::Bind(error) => error.kind() == io::ErrorKind::AddrInUse,
         }
     }

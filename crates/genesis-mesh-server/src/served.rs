@@ -8,16 +8,11 @@ use crate::access::{AccessError, Principal, RunPermit};
 use crate::app::App;
 use crate::http::answer::ErrorAnswer;
 use crate::telemetry::RunMeasure;
-use axum::http::StatusCode;
 use futures_util::{Stream, StreamExt};
 use genesis_mesh::{Run, RunError, RunInput, StartError, Update};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 use tracing::Instrument;
-
-/// When to come back after too many runs: about as long as a short answer takes.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The surface that a run was started from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -137,10 +132,7 @@ impl Refusal {
 impl From<&Refusal> for ErrorAnswer {
     fn from(refusal: &Refusal) -> Self {
         match refusal {
-            Refusal::Access(error) => {
-                Self::new(StatusCode::TOO_MANY_REQUESTS, error.code(), error.to_string())
-                    .with_retry_after(RETRY_AFTER)
-            }
+            Refusal::Access(error) => Self::from(error),
             Refusal::Start(error) => Self::from(error),
         }
     }

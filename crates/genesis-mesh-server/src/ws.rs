@@ -12,6 +12,7 @@ mod socket;
 
 use crate::access::Principal;
 use crate::app::App;
+use crate::http::answer::ErrorAnswer;
 use crate::http::error::HttpError;
 use crate::tasks::TaskKind;
 use crate::telemetry::millis;
@@ -27,16 +28,18 @@ pub(crate) async fn agent_socket(
     Extension(principal): Extension<Principal>,
     agent: Result<Path<String>, PathRejection>,
     mut request: Request,
-) -> Result<Response, HttpError> {
+) -> Result<Response, ErrorAnswer> {
     let Path(agent) = agent.map_err(|_| HttpError::InvalidPath)?;
+    // Before the look-up, which tells the names of all agents.
+    principal.may_run(&agent).map_err(|error| ErrorAnswer::from(&error))?;
     if app.mesh.agent(&agent).is_none() {
         let known: Vec<String> = app.mesh.agents().map(|agent| agent.name.clone()).collect();
         let error = genesis_mesh::StartError::UnknownAgent { agent, known };
-        return Err(HttpError::UnknownAgent { message: error.to_string() });
+        return Err(HttpError::UnknownAgent { message: error.to_string() }.into());
     }
     let switching = handshake::answer(request.method(), request.headers())?;
     if app.tasks.stopping().is_cancelled() {
-        return Err(HttpError::Stopping);
+        return Err(HttpError::Stopping.into());
     }
     let upgrade = hyper::upgrade::on(&mut request);
     let tasks = app.tasks.clone();

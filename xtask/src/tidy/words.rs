@@ -16,6 +16,7 @@ const HOMES: [(&str, &[&str], &str); 4] = [
     (
         "SystemTime::now",
         &[
+            "crates/genesis-mesh-server/src/clock.rs",
             // The API of chat completions dates each answer.
             "crates/genesis-mesh-server/src/chat/stamp.rs",
             "crates/genesis-mesh-server/src/telemetry/clock.rs",
@@ -28,6 +29,7 @@ const HOMES: [(&str, &[&str], &str); 4] = [
             "crates/genesis-mesh-local/src/measure.rs",
             "crates/genesis-mesh-local/src/scheduler.rs",
             "crates/genesis-mesh-models/src/openai/deadline.rs",
+            "crates/genesis-mesh-server/src/clock.rs",
             "crates/genesis-mesh-server/src/main.rs",
             "crates/genesis-mesh-server/src/telemetry/clock.rs",
             "crates/genesis-mesh-server/src/ws/socket/pulse.rs",

@@ -1,20 +1,24 @@
 //! Accepting: TCP connections become HTTP connections, one task each, until the end.
 //!
 //! Owns: the accept loop, the socket options, the header bounds.
-//! Never: reads a body or routes; the router does.
+//! Never: reads a body or routes; the router does. Never lets a key through to it.
 //! Flow: `app::run` drives the loop; an upgraded connection leaves here and lives on as a `ws` task.
 
+use super::credential;
 use super::transport::Transport;
 use crate::options::{Limits, UNSENT_BYTES_MAX};
 use crate::tasks::{TaskKind, Tasks};
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use std::io;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tower::Service;
 
 /// How long to wait after an accept that failed for want of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -65,11 +69,15 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 
 /// Serves one connection; requests that have begun are answered even after the end.
 async fn connection(stream: Transport, router: Router, tasks: Tasks, limits: Limits) {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        credential::take(&mut request);
+        router.clone().call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .max_buf_size(limits.header_bytes)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
     let served = tokio::select! {

@@ -1,7 +1,7 @@
 //! The WebSocket handshake: the checks before 101, and the TCP stream after it.
 //!
 //! Owns: reading the upgrade headers and taking the raw stream back from the HTTP layer.
-//! Never: agrees to an extension or a subprotocol.
+//! Never: agrees to an extension, or to a subprotocol that would change a frame.
 //! Source: RFC 6455, section 4.2.
 
 use super::wire::Wire;
@@ -10,7 +10,8 @@ use crate::http::transport::Transport;
 use crate::options::READ_BUFFER_BYTES;
 use axum::body::Body;
 use axum::http::header::{
-    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+    UPGRADE,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
@@ -22,6 +23,10 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 /// The length of 16 bytes in base64.
 const KEY_CHARS: usize = 24;
+
+/// The subprotocols that browsers offer beside their key, which they do so that there is one to agree to: a browser
+/// fails a connection that agrees to none. They name what is spoken anyway.
+const PROTOCOLS: [&str; 2] = ["genesis.v1", "realtime"];
 
 /// Checks the request and gives the answer 101.
 ///
@@ -45,6 +50,11 @@ pub(super) fn answer(method: &Method, headers: &HeaderMap) -> Result<Response, H
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
     response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
     response.headers_mut().insert(SEC_WEBSOCKET_ACCEPT, accept);
+    if let Some(protocol) =
+        PROTOCOLS.into_iter().find(|name| has_token(headers, &SEC_WEBSOCKET_PROTOCOL, name))
+    {
+        response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol));
+    }
     Ok(response)
 }
 

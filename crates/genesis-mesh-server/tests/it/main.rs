@@ -14,6 +14,7 @@ mod refusals;
 mod frames;
 mod hostile;
 mod stop;
+mod access;
 mod chat;
 mod binary;
 mod observe;
