@@ -1,3 +1,5 @@
+//! Hosts and origins in their spellings.
+
 use super::*;
 
 fn site(origins: &[&str], is_tls: bool, guards_names: bool) -> Site {

@@ -1,3 +1,5 @@
+//! Where credentials stand, and that nothing of them stays.
+
 use super::*;
 
 fn taken(uri: &str, headers: &[(&str, &str)]) -> (Option<Credential>, Request<()>) {

@@ -28,6 +28,9 @@ async fn no_key_and_no_ticket_is_ever_logged() {
         .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
         .with_writer(move || writer.clone())
         .finish();
+    // A second one, so that an event which another test's thread meets first is not held to be of interest to nobody:
+    // with one alone, `tracing` asks the thread that meets it.
+    let _other = tracing::Dispatch::new(tracing_subscriber::registry());
     // The test's runtime has one thread, so the server logs here too.
     let _guard = tracing::subscriber::set_default(subscriber);
     let desk = locked().await;
