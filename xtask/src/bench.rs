@@ -1,4 +1,4 @@
-//! `cargo xtask bench local`: the engine's speed and memory, beside what its users would pick instead.
+//! `cargo xtask bench`: speed and memory, beside what the product's users would pick instead.
 //!
 //! Owns: the list of measured things, one module each, and the order of a bench.
 //! Never: needs the network, runs in tests, or leaves a process behind.
@@ -24,6 +24,7 @@ mod sockets;
 mod start;
 mod machine;
 mod report;
+mod serve;
 
 use children::Children;
 use clap::ValueEnum;
@@ -40,6 +41,8 @@ use tokio::runtime::Builder;
 pub(crate) enum Bench {
     /// Measures the local engine with the default model, and the server with it.
     Local(Arguments),
+    /// Measures the server's sockets and its surface, beside FastAPI.
+    Serve(serve::Arguments),
     /// Computes nothing of use until its standard input ends: the busy neighbour of a bench.
     #[command(hide = true)]
     Busy,
@@ -127,12 +130,15 @@ impl Thing {
 pub(crate) fn run(bench: Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Busy => Ok(busy::run()?),
-        Bench::Local(arguments) => Ok(local(arguments)?),
+        Bench::Local(arguments) => Ok(guarded(move |children| measure(&arguments, children))?),
+        Bench::Serve(arguments) => Ok(guarded(move |children| serve::measure(&arguments, children))?),
     }
 }
 
 /// Measures on a thread of its own, so that a signal finds this one waiting for it.
-fn local(arguments: Arguments) -> Result<(), BenchError> {
+fn guarded(
+    measure: impl FnOnce(Children) -> Result<(), BenchError> + Send + 'static,
+) -> Result<(), BenchError> {
     if cfg!(debug_assertions) {
         return Err(BenchError::DebugBuild);
     }
@@ -141,7 +147,7 @@ fn local(arguments: Arguments) -> Result<(), BenchError> {
     let runtime = runtime.map_err(|error| BenchError::io("start a runtime", error))?;
     let measured = runtime.block_on(async {
         let for_work = children.clone();
-        let work = tokio::task::spawn_blocking(move || measure(&arguments, for_work));
+        let work = tokio::task::spawn_blocking(move || measure(for_work));
         tokio::select! {
             done = work => done.unwrap_or_else(|panic| Err(BenchError::Panicked(panic.to_string()))),
             signal = signal() => Err(signal.err().unwrap_or(BenchError::Interrupted)),
@@ -179,7 +185,20 @@ fn measure(arguments: &Arguments, children: Children) -> Result<(), BenchError> 
         let others = before.zip(machine::ticks()).map(|(before, after)| after.others_since(&before));
         beside.push(Beside { thing: thing.name(), load_average, others });
     }
-    print!("{}", report::markdown(&lines, &context, &beside));
+    let about = format!(
+        "Command: `{}`; {} rounds in turns, {} threads. Not counted are the first {} runs of each engine at each \
+         number of sequences, and the first round of arrivals and of sockets.",
+        context.command,
+        context.rounds,
+        context.threads,
+        engine::WARM_UPS,
+    );
+    print!("{}", report::markdown(&lines, &about, &beside));
+    judge(&lines)
+}
+
+/// An error if a line missed its bound.
+fn judge(lines: &[Line]) -> Result<(), BenchError> {
     match lines.iter().filter(|line| line.is_held() == Some(false)).count() {
         0 => Ok(()),
         missed => Err(BenchError::Missed { missed, lines: lines.len() }),

@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite;
 /// Why a bench ends early, or fails at its end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BenchError {
-    #[error("a debug build measures nothing of use; run `cargo xtask bench local`")]
+    #[error("a debug build measures nothing of use; run it with `cargo xtask bench`")]
     DebugBuild,
     #[error("the default model is not cached; `cargo xtask model` fetches it")]
     NoModel,

@@ -19,6 +19,8 @@ pub(crate) enum Outcome {
     Compared { ours: Series, other: Series, beside: String, bound: Bound },
     /// One side, below a limit in the line's unit.
     Limited { ours: Series, limit: f64 },
+    /// One side, at or above a floor in the line's unit.
+    Floored { ours: Series, floor: f64 },
     /// One side without a bound, for the reader's information.
     Told { ours: Series },
     /// Nothing, and why.
@@ -36,8 +38,15 @@ pub(crate) enum Bound {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unit {
     TokensPerSecond,
+    TokensPerCpuSecond,
+    HandshakesPerCpuSecond,
+    RequestsPerSecond,
+    /// Of CPU time, for one token.
+    Microseconds,
     Milliseconds,
     Seconds,
+    /// 10^3 bytes.
+    Kilobytes,
     /// 10^6 bytes.
     Megabytes,
 }
@@ -56,6 +65,7 @@ impl Line {
             Outcome::Compared { bound: Bound::AtLeast(bound), .. } => ratio >= *bound,
             Outcome::Compared { bound: Bound::AtMost(bound), .. } => ratio <= *bound,
             Outcome::Limited { .. } => ratio < 1.0,
+            Outcome::Floored { .. } => ratio >= 1.0,
             Outcome::Told { .. } | Outcome::NotMeasured { .. } => return None,
         })
     }
@@ -64,7 +74,9 @@ impl Line {
     pub(crate) fn ratio(&self) -> Option<f64> {
         match &self.outcome {
             Outcome::Compared { ours, other, .. } => Some(ours.median() / other.median()),
-            Outcome::Limited { ours, limit } => Some(ours.median() / limit),
+            Outcome::Limited { ours, limit: bound } | Outcome::Floored { ours, floor: bound } => {
+                Some(ours.median() / bound)
+            }
             Outcome::Told { .. } | Outcome::NotMeasured { .. } => None,
         }
     }
@@ -73,7 +85,10 @@ impl Line {
     pub(crate) fn paired_ratio(&self) -> Option<f64> {
         match &self.outcome {
             Outcome::Compared { ours, other, .. } => Some(ours.paired_ratio(other)),
-            Outcome::Limited { .. } | Outcome::Told { .. } | Outcome::NotMeasured { .. } => None,
+            Outcome::Limited { .. }
+            | Outcome::Floored { .. }
+            | Outcome::Told { .. }
+            | Outcome::NotMeasured { .. } => None,
         }
     }
 }
@@ -82,8 +97,12 @@ impl Unit {
     /// `value` in this unit, to three or four digits.
     pub(crate) fn number(self, value: f64) -> String {
         match self {
-            Self::TokensPerSecond => format!("{value:.0}"),
-            Self::Milliseconds | Self::Megabytes => format!("{value:.1}"),
+            Self::TokensPerSecond
+            | Self::TokensPerCpuSecond
+            | Self::HandshakesPerCpuSecond
+            | Self::RequestsPerSecond => format!("{value:.0}"),
+            Self::Megabytes => format!("{value:.1}"),
+            Self::Kilobytes | Self::Microseconds | Self::Milliseconds => format!("{value:.2}"),
             Self::Seconds => format!("{value:.3}"),
         }
     }
@@ -91,6 +110,11 @@ impl Unit {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::TokensPerSecond => "tok/s",
+            Self::TokensPerCpuSecond => "tok/CPU s",
+            Self::HandshakesPerCpuSecond => "1/CPU s",
+            Self::RequestsPerSecond => "requests/s",
+            Self::Microseconds => "µs",
+            Self::Kilobytes => "kB",
             Self::Milliseconds => "ms",
             Self::Seconds => "s",
             Self::Megabytes => "MB",

@@ -3,8 +3,6 @@
 //! Owns: the table and the words around it.
 //! Never: leaves out a line, a round or a bound that was missed.
 
-use super::context::Context;
-use super::engine::WARM_UPS;
 use super::line::{Bound, Line, Outcome, Unit};
 use super::machine::{self, Beside};
 use super::series::Series;
@@ -13,20 +11,16 @@ use super::series::Series;
 const OTHERS_MAX: f64 = 0.05;
 
 /// The result of a bench; `beside` says what else ran.
-pub(crate) fn markdown(lines: &[Line], context: &Context, beside: &[Beside]) -> String {
+pub(crate) fn markdown(lines: &[Line], about: &str, beside: &[Beside]) -> String {
     let mut text = format!(
-        "Machine: {}.\nCommand: `{}`; {} rounds in turns, {} threads. Values are medians, with the lowest and the \
-         highest round; `ratio` is that of the medians, `paired` the median of the ratios of each round. Not \
-         counted are the first {WARM_UPS} runs of each engine at each number of sequences, and the first round of \
-         arrivals and of sockets.\nOthers' share of the cores during each, with the load average before it: {}.\n",
+        "Machine: {}.\n{about} Values are medians, with the lowest and the highest round; `ratio` is that of the \
+         medians, `paired` the median of the ratios of each round.\nOthers' share of the cores during each, with \
+         the load average before it: {}.\n",
         machine::description(),
-        context.command,
-        context.rounds,
-        context.threads,
         beside.iter().map(share).collect::<Vec<_>>().join(", "),
     );
     if beside.iter().any(|beside| beside.others.is_some_and(|others| others > OTHERS_MAX)) {
-        text += "**The machine was not quiet. Engines that wait at barriers lose most by that: compare nothing.**\n";
+        text += "**The machine was not quiet. Compare nothing.**\n";
     }
     text += "\n| what | measured | beside | ratio | paired | bound | |\n";
     text += "| --- | --- | --- | --- | --- | --- | --- |\n";
@@ -60,6 +54,9 @@ fn row(line: &Line) -> String {
         }
         Outcome::Limited { ours, limit } => {
             (values(ours, line.unit), String::new(), format!("under {limit} {}", line.unit.name()))
+        }
+        Outcome::Floored { ours, floor } => {
+            (values(ours, line.unit), String::new(), format!("at least {floor} {}", line.unit.name()))
         }
         Outcome::Told { ours } => (values(ours, line.unit), String::new(), "none".to_owned()),
         Outcome::NotMeasured { why } => (format!("not measured: {why}"), String::new(), String::new()),

@@ -61,7 +61,7 @@ fn check_health(address: &str) -> Result<(), BenchError> {
 }
 
 /// The resident memory of a process; `None` where /proc doesn't say.
-fn resident_bytes(id: u32) -> Option<f64> {
+pub(crate) fn resident_bytes(id: u32) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
