@@ -67,7 +67,7 @@ impl Usage {
 }
 
 /// The log probability of one token, with its best rivals.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenLogprob {
     /// The token's text; bytes that are no whole character are replaced by U+FFFD.
     pub token: String,

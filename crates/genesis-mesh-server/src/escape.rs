@@ -4,7 +4,10 @@
 //! Never: writes the quotes; whoever encodes a hot message has them in its fixed parts.
 
 /// What each byte needs: 0 nothing, `u` a code, else the letter after the backslash.
-#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses an index out of bounds")]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler, which refuses an index out of bounds"
+)]
 static ESCAPES: [u8; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;

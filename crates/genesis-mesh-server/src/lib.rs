@@ -18,6 +18,7 @@ mod served;
 mod ws;
 mod chat;
 mod observe;
+mod pages;
 mod routes;
 mod serve;
 

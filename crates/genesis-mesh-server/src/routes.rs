@@ -9,6 +9,7 @@ use crate::chat;
 use crate::http::error::HttpError;
 use crate::http::trace;
 use crate::observe;
+use crate::pages;
 use crate::ws;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, Uri};
@@ -31,6 +32,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/info", get(observe::info))
         .route("/metrics", get(observe::metrics))
         .route("/agents/{agent}/input-schema", get(observe::input_schema))
+        .merge(pages::routes(&app));
+    #[cfg(feature = "echo")]
+    let router = router.route("/echo", any(ws::echo));
+    let router = router
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(unknown_route)
         .layer(from_fn_with_state(Arc::clone(&app.access), access::admit))

@@ -22,6 +22,23 @@ use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use std::sync::Arc;
 
+/// The largest message of the echo: the cases of the conformance suite go up to 16 MiB.
+#[cfg(feature = "echo")]
+const ECHO_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// A socket that says what it hears, for conformance tests.
+#[cfg(feature = "echo")]
+pub(crate) async fn echo(State(app): State<Arc<App>>, mut request: Request) -> Result<Response, ErrorAnswer> {
+    let switching = handshake::answer(request.method(), request.headers())?;
+    let upgrade = hyper::upgrade::on(&mut request);
+    app.tasks.spawn(TaskKind::Socket, async move {
+        if let Ok(stream) = handshake::finish(upgrade, ECHO_BYTES_MAX).await {
+            socket::echo::serve(stream).await;
+        }
+    });
+    Ok(switching)
+}
+
 /// Upgrades to the plain socket of an agent; every refusal comes before 101, as JSON.
 pub(crate) async fn agent_socket(
     State(app): State<Arc<App>>,

@@ -4,11 +4,12 @@
 //! Never: carries a failure; a run that fails yields `Err(RunError)` as its last item.
 
 use genesis_mesh_core::{FinishReason, ModelError, TokenLogprob, ToolCall, ToolCallDelta, Usage};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 /// One update of a run: any number of deltas and tool calls, at most one output, then one `Done`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Update {
     /// The next piece of the answer's text.

@@ -10,6 +10,8 @@ mod speech;
 mod linger;
 mod pulse;
 mod farewell;
+#[cfg(feature = "echo")]
+pub(super) mod echo;
 
 use self::farewell::End;
 use self::linger::Linger;

@@ -16,6 +16,7 @@ mod hostile;
 mod stop;
 mod access;
 mod chat;
+mod pages;
 mod binary;
 mod observe;
 mod observe_logs;

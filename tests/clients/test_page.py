@@ -1,0 +1,91 @@
+"""The page at `/` in a real browser: headless Chromium, driven by its own driver."""
+
+import pytest
+from conftest import running
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+WAIT_SECONDS = 60
+SCRIPT = """
+[[rule]]
+when = { contains = "slowly" }
+pieces = ["tick "]
+repeat = 100000
+delay_ms = 5
+
+[[rule]]
+text = "One two three."
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "page.toml"
+    path.write_text(SCRIPT)
+    with running("--script", str(path)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    options = webdriver.ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    profile = tmp_path_factory.mktemp("chromium")
+    for argument in [
+        "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic",
+        f"--user-data-dir={profile}",
+    ]:  # fmt: skip
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
+    yield driver
+    driver.quit()
+
+
+def wait(browser, what):
+    return WebDriverWait(browser, WAIT_SECONDS, poll_frequency=0.05).until(what)
+
+
+def opened(browser, site):
+    browser.get(site.http("/"))
+    wait(browser, lambda page: page.find_elements(By.CSS_SELECTOR, "#agent option"))
+    return lambda id: browser.find_element(By.ID, id)
+
+
+def errors(browser):
+    return [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+def test_an_answer_streams_with_its_figures(browser, site):
+    at = opened(browser, site)
+    assert [option.text for option in Select(at("agent")).options] == ["page"]
+    at("input").send_keys("Count.")
+    at("send").click()
+    wait(browser, lambda _: at("answer").text == "One two three.")
+    wait(browser, lambda _: at("send").is_enabled())
+    assert "first token" in at("figures").text and "3 tokens" in at("figures").text
+    assert not errors(browser)
+
+
+def test_a_long_answer_is_cancelled_and_the_next_one_runs(browser, site):
+    at = opened(browser, site)
+    at("input").send_keys("Count slowly.")
+    at("send").click()
+    wait(browser, lambda _: at("answer").text.count("tick") >= 3)
+    assert not at("send").is_enabled()
+    at("cancel").click()
+    wait(browser, lambda _: "cancelled" in at("state").text)
+    assert at("answer").text.count("tick") < 100000
+    at("input").clear()
+    at("input").send_keys("Count.")
+    at("send").click()
+    wait(browser, lambda _: at("answer").text == "One two three.")
+    assert not errors(browser)
+
+
+def test_the_docs_page_shows_the_operations_without_the_network(browser, site):
+    browser.get(site.http("/docs"))
+    wait(browser, lambda page: page.find_elements(By.CSS_SELECTOR, "#operations-chat-createChatCompletion"))
+    assert not errors(browser)
