@@ -9,9 +9,9 @@ mod ids;
 mod context;
 pub(crate) mod convention;
 mod spans;
-mod metrics;
 mod process;
 mod scrape;
+mod metrics;
 mod run;
 
 pub(crate) use context::{REQUEST_ID, RequestContext, TraceContext};
@@ -54,7 +54,7 @@ impl Telemetry {
         tasks: &Tasks,
         options: &TelemetryOptions,
     ) -> Result<Self, TelemetryError> {
-        let clock = Clock::default();
+        let clock = Clock;
         let spans = options.otlp_endpoint.as_deref();
         let spans = spans.map(|endpoint| Spans::connect(endpoint, &options.service_name)).transpose()?;
         let metrics = Metrics::new(mesh, tasks);

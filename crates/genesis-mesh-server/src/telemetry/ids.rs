@@ -12,9 +12,12 @@ const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 /// The random bytes of a request id: 120 bits, which are 24 digits, and no two ids alike in any log.
 const REQUEST_BYTES: usize = 15;
 
+/// Fills bytes with random ones.
+type Fill = dyn Fn(&mut [u8]) + Send + Sync;
+
 /// Makes ids.
 pub(super) struct Ids {
-    fill: Box<dyn Fn(&mut [u8]) + Send + Sync>,
+    fill: Box<Fill>,
 }
 
 impl Ids {

@@ -174,6 +174,52 @@ async fn every_answer_carries_the_clients_id_or_a_new_one() {
     assert_eq!(made.len(), count, "all new ids differ");
 }
 
+#[tokio::test]
+async fn a_streamed_answer_over_http_carries_the_id_and_ends_with_its_last_byte() {
+    let desk = Desk::open().await;
+    let (_, _, body) = desk.get("/v1/models").await;
+    assert_eq!(body["object"], "list");
+    let chat = |prompt: &str| {
+        let body = json!({
+            "model": "puppet",
+            "stream": true,
+            "messages": [{"role": "user", "content": prompt}],
+        });
+        let body = body.to_string();
+        format!(
+            "POST /v1/chat/completions HTTP/1.1\nHost: x\nX-Request-Id: chat-1\nConnection: close\n\
+             Content-Type: application/json\nContent-Length: {}\n\n{body}",
+            body.len()
+        )
+    };
+    let (head, body) = exchange(&desk, &chat("echo abc")).await;
+    assert!(head.starts_with("HTTP/1.1 200") && head.contains("x-request-id: chat-1"), "{head}");
+    assert!(body.contains("[DONE]"), "{body}");
+    let count = |now: &BTreeMap<String, f64>, status: u16| {
+        let labels = format!("route=\"/v1/chat/completions\",method=\"POST\",status=\"{status}\"");
+        now.get(&format!("genesis_http_requests_total{{{labels}}}")).copied().unwrap_or(0.0)
+    };
+    let run = |now: &BTreeMap<String, f64>, outcome: &str| {
+        let labels = format!("agent=\"puppet\",surface=\"chat_completions\",outcome=\"{outcome}\"");
+        now.get(&format!("genesis_runs_total{{{labels}}}")).copied().unwrap_or(0.0)
+    };
+    let now = metrics(&desk).await;
+    assert_eq!((count(&now, 200), run(&now, "finished")), (1.0, 1.0));
+
+    let mut stream = TcpStream::connect(desk.addr).await.unwrap();
+    stream.write_all(chat("wait").replace('\n', "\r\n").as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !String::from_utf8_lossy(&answer).contains("started") {
+        assert!(stream.read_buf(&mut answer).await.unwrap() > 0, "the stream goes on");
+    }
+    let now = metrics(&desk).await;
+    assert_eq!((count(&now, 200), now["genesis_runs_in_flight{agent=\"puppet\"}"]), (1.0, 1.0), "it goes on");
+    drop(stream);
+    desk.puppet.live(0).await;
+    let now = metrics(&desk).await;
+    assert_eq!((count(&now, 200), run(&now, "dropped")), (2.0, 1.0));
+}
+
 /// A model with a queue whose length the test decides.
 #[derive(Debug)]
 struct Queued {
