@@ -120,11 +120,6 @@ impl Decoder {
         (self.held.len() - before) as u64
     }
 
-    /// Whether the answer has said why it ends.
-    pub(super) fn is_finished(&self) -> bool {
-        self.finish_reason.is_some()
-    }
-
     /// What the answer cost so far. What a server doesn't tell is counted in pieces, mostly a token each; the
     /// prompt's tokens are 0 then, since nothing is known of them.
     pub(super) fn usage(&self) -> Usage {

@@ -5,7 +5,7 @@
 
 use crate::upstream::*;
 use genesis_mesh_core::{ModelError, Wait};
-use genesis_mesh_models::{OpenAiOptions, OpenAiTimeouts};
+use genesis_mesh_models::{OpenAiModel, OpenAiOptions, OpenAiTimeouts};
 use std::time::Duration;
 
 const SHORT: Duration = Duration::from_millis(50);
@@ -87,14 +87,15 @@ async fn an_error_that_never_ends_is_a_timeout() {
 
 #[tokio::test]
 async fn the_whole_answer_has_a_limit_that_pieces_do_not_move() {
-    let mut script = stream(&[&piece("a")], Step::Flood(b"1\r\n:\r\n1\r\n\n\r\n"));
+    let mut script = stream(&[&piece("a")], Step::Flood(b"1\r\n:\r\n1\r\n\n\r\n".to_vec()));
+    let late = Some(Err(ModelError::Timeout { wait: Wait::End, limit: SHORT }));
     let items = told(script.clone(), limit(|limits| limits.total = SHORT)).await;
-    expect_timeout(&items, "a", Wait::End);
+    assert_eq!(items.last(), late.as_ref(), "{items:?}");
     // The same where the pieces don't end.
     const PIECE: &[u8] = b"2f\r\ndata: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n\r\n";
-    *script.last_mut().unwrap() = Step::Flood(PIECE);
+    *script.last_mut().unwrap() = Step::Flood(PIECE.to_vec());
     let items = told(script, limit(|limits| limits.total = SHORT)).await;
-    assert_eq!(items.last(), Some(&Err(ModelError::Timeout { wait: Wait::End, limit: SHORT })));
+    assert_eq!(items.last(), late.as_ref());
 }
 
 #[tokio::test]
@@ -106,7 +107,7 @@ async fn a_slow_drip_of_whole_pieces_is_clean() {
 
 #[tokio::test]
 async fn a_drip_of_signs_of_life_without_pieces_is_a_timeout() {
-    let script = stream(&[&piece("a")], Step::Flood(b"6\r\n: hi\n\n\r\n"));
+    let script = stream(&[&piece("a")], Step::Flood(b"6\r\n: hi\n\n\r\n".to_vec()));
     expect_timeout(&told(script, limit(|limits| limits.next_piece = SHORT)).await, "a", Wait::NextPiece);
 }
 
@@ -117,17 +118,19 @@ async fn a_handshake_that_stalls_is_a_timeout_of_the_connection() {
     let mut options = OpenAiOptions::new(format!("https://{}", listener.local_addr().unwrap()), "m");
     options.retries_max = 0;
     options.timeouts.connect = SHORT;
-    let model = genesis_mesh_models::OpenAiModel::new(options).unwrap();
+    let model = OpenAiModel::new(options).unwrap();
     expect_timeout(&answer_of(&model).await, "", Wait::Connection);
 }
 
 #[tokio::test]
 async fn a_port_where_nobody_listens_is_unreachable() {
-    let upstream = FaultUpstream::start(vec![good()]).await;
-    let model = upstream.model(|options| options.retries_max = 1);
-    drop(upstream);
-    // The task that listened is gone when the runtime has dropped it.
-    tokio::task::yield_now().await;
+    // Bound and not listened on, so that no other test gets it meanwhile.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    let mut options = OpenAiOptions::new(format!("http://{address}"), "m");
+    options.retry_wait = Duration::from_millis(1);
+    let model = OpenAiModel::new(options).unwrap();
     expect(&answer_of(&model).await, "", "model_unreachable");
 }
 
@@ -142,7 +145,10 @@ async fn a_cut_before_the_headers_and_in_them_is_unreachable() {
 
 #[tokio::test]
 async fn headers_without_end_are_refused() {
-    let script = vec![Step::Send(b"HTTP/1.1 200 OK\r\n".to_vec()), Step::Flood(b"x-more: and more\r\n")];
+    let script = vec![
+        Step::Send(b"HTTP/1.1 200 OK\r\n".to_vec()),
+        Step::Flood(format!("x-more: {}\r\n", "x".repeat(8_000)).into()),
+    ];
     expect(&told(script, |_| {}).await, "", "model_unreachable");
 }
 
@@ -221,7 +227,8 @@ async fn an_error_in_the_stream_is_told_and_ends_it() {
 
 #[tokio::test]
 async fn an_event_larger_than_the_bound_fails() {
-    let script = stream(&[&piece("a"), "data: "], Step::Flood(b"10\r\nxxxxxxxxxxxxxxxx\r\n"));
+    let script =
+        stream(&[&piece("a"), "data: "], Step::Flood(format!("4000\r\n{}\r\n", "x".repeat(0x4000)).into()));
     expect(&told(script, |_| {}).await, "a", "model_failed");
 }
 

@@ -7,6 +7,9 @@ use crate::upstream::*;
 use futures_util::StreamExt as _;
 use genesis_mesh_core::{FinishReason, Model as _, ModelEvent, ModelStream, Usage};
 use genesis_mesh_models::OpenAiModel;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 /// Reads `stream` until the upstream has a request; nothing may come meanwhile.
@@ -26,6 +29,26 @@ fn cancelled(pieces: u64) -> Option<Item> {
     Some(Ok(ModelEvent::Done { usage, finish_reason: FinishReason::Cancelled }))
 }
 
+/// Counts how often a stream wakes its reader.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Cancels `stream` while its reader sleeps, which must wake the reader.
+fn cancel_while_waited_for(stream: &mut ModelStream) {
+    let wakes = Arc::new(Wakes::default());
+    let waker = Waker::from(Arc::clone(&wakes));
+    assert!(stream.poll_next_unpin(&mut Context::from_waker(&waker)).is_pending());
+    let before = wakes.0.load(Ordering::SeqCst);
+    stream.cancel_handle().cancel();
+    assert_eq!(wakes.0.load(Ordering::SeqCst), before + 1);
+}
+
 /// Drops one answer and cancels another, both when `pieces` pieces of it were read.
 async fn check_leaving(script: Vec<Step>, pieces: u64) {
     let mut upstream = FaultUpstream::start(vec![script]).await;
@@ -39,10 +62,8 @@ async fn check_leaving(script: Vec<Step>, pieces: u64) {
             assert!(matches!(stream.next().await, Some(Ok(ModelEvent::Text { .. }))));
         }
         if is_cancel {
-            // Called while the stream is being waited for, so that the call must wake it.
-            let handle = stream.cancel_handle();
-            let (item, ()) = tokio::join!(stream.next(), async { handle.cancel() });
-            assert_eq!(item, cancelled(pieces));
+            cancel_while_waited_for(&mut stream);
+            assert_eq!(stream.next().await, cancelled(pieces));
             upstream.left().await;
             assert_eq!(stream.next().await, None);
         } else {

@@ -27,7 +27,7 @@ pub(crate) enum Step {
     /// One byte a write.
     Drip(Vec<u8>),
     /// Again and again, until the client leaves.
-    Flood(&'static [u8]),
+    Flood(Vec<u8>),
     /// Sends nothing more, until the client leaves.
     Hold,
     /// Ends the connection in order.
@@ -142,7 +142,7 @@ async fn play(step: Step, stream: &mut TcpStream) -> bool {
             true
         }
         Step::Flood(bytes) => {
-            while stream.write_all(bytes).await.is_ok() {
+            while stream.write_all(&bytes).await.is_ok() {
                 yield_now().await;
             }
             true
