@@ -3,7 +3,11 @@
 //! Owns: the list of subcommands and the way to each.
 //! Never: does a command's work.
 
+mod check;
+mod config;
 mod health;
+mod init;
+mod keys;
 mod serve;
 
 use crate::outcome::Outcome;
@@ -16,6 +20,14 @@ use std::time::Instant;
 pub(crate) enum Command {
     /// Serve the mesh (also without a subcommand)
     Serve,
+    /// Check the configuration with all that it names, without loading models
+    Check(check::Arguments),
+    /// Write an example configuration
+    Init(init::Arguments),
+    /// Make keys that open the server
+    Keys(keys::Arguments),
+    /// About the configuration file
+    Config(config::Arguments),
     /// Ask a server whether it is well; for health checks of containers
     Health(health::Arguments),
 }
@@ -24,6 +36,10 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: Command, settings: Settings, started: Instant) -> Outcome {
     match command {
         Command::Serve => serve::run(&settings, started).await,
+        Command::Check(arguments) => check::run(&arguments, &settings).await,
+        Command::Init(arguments) => init::run(&arguments),
+        Command::Keys(arguments) => keys::run(&arguments, &settings),
+        Command::Config(arguments) => config::run(&arguments),
         Command::Health(arguments) => health::run(&arguments, &settings).await,
     }
 }

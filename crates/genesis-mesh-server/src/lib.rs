@@ -20,6 +20,7 @@ mod chat;
 mod observe;
 mod pages;
 mod routes;
+pub mod config;
 mod serve;
 
 pub use keys::{ApiKey, Scope};

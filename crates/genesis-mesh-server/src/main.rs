@@ -9,12 +9,13 @@ mod outcome;
 mod settings;
 mod logs;
 mod progress;
-mod choice;
+mod loading;
 mod banner;
 mod signals;
 mod command;
 mod cli;
 
+use clap::Parser;
 use cli::Cli;
 use command::Command;
 use std::error::Error;
@@ -27,7 +28,7 @@ const STOP_LOADING: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let started = Instant::now();
-    let cli = Cli::read();
+    let cli = Cli::parse();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
@@ -43,6 +44,9 @@ fn main() -> ExitCode {
 }
 
 fn fail(error: &dyn Error) -> ExitCode {
-    drop(writeln!(io::stderr().lock(), "error: {error}"));
+    let words = error.to_string();
+    // Several mistakes stand one a line, where editors find them by their places.
+    let separator = if words.contains('\n') { '\n' } else { ' ' };
+    drop(writeln!(io::stderr().lock(), "error:{separator}{words}"));
     ExitCode::FAILURE
 }

@@ -63,6 +63,20 @@ impl GenesisMesh {
         self
     }
 
+    /// Checks all that can be checked without loading a model: names, templates, schemas, parsers, settings.
+    /// [`Self::setup`] checks this too.
+    #[must_use]
+    pub fn check(&self) -> Vec<SetupProblem> {
+        let mut problems = self.name_problems();
+        let declared = self.models.iter().map(|(name, _)| name.clone()).collect();
+        for (name, agent) in &self.agents {
+            problems.extend(
+                assemble::agent(name, agent, &BTreeMap::new(), &declared).err().into_iter().flatten(),
+            );
+        }
+        problems
+    }
+
     /// Loads the models and checks everything; binds nothing. Needs a tokio runtime.
     ///
     /// # Errors

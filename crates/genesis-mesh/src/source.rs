@@ -7,8 +7,6 @@
 use genesis_mesh_core::Model;
 use genesis_mesh_local::fetch::hub::{HubFetcher, HubFile};
 use genesis_mesh_local::{LocalModel, LocalOptions, fetch};
-use genesis_mesh_models::ScriptedModel;
-use std::env;
 use std::error::Error;
 use std::fmt;
 use std::ops::ControlFlow;
@@ -79,19 +77,6 @@ impl ModelSource {
             let path = HubFetcher::from_env(named?)?.fetch(&mut |_| ControlFlow::Continue(()))?;
             Ok(LocalModel::load(&path, &options)?)
         })
-    }
-
-    /// What the environment asks for, as the program `genesis-mesh` does: the script that `GENESIS_MESH_SCRIPT`
-    /// names, else the GGUF file that `GENESIS_MESH_MODEL` names, else the default model.
-    #[must_use]
-    pub fn from_env() -> Self {
-        if let Some(script) = env::var_os("GENESIS_MESH_SCRIPT").map(PathBuf::from) {
-            return Self::lazy(script.display().to_string(), || ScriptedModel::from_file(script));
-        }
-        match env::var_os("GENESIS_MESH_MODEL") {
-            Some(path) => Self::gguf(path, LocalOptions::default()),
-            None => Self::smollm2(LocalOptions::default()),
-        }
     }
 
     /// Where the model comes from, for error messages.

@@ -21,7 +21,7 @@ const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// What to ask; without it /health at --host and --port
+    /// What to ask; without it /health of the server that the settings describe
     #[arg(long)]
     url: Option<String>,
 }
@@ -31,8 +31,8 @@ pub(super) async fn run(arguments: &Arguments, settings: &Settings) -> Outcome {
     let url = match &arguments.url {
         Some(url) => url.clone(),
         None => {
-            let host = reachable(settings.host.as_deref().unwrap_or("127.0.0.1"));
-            format!("http://{host}:{}/health", settings.port.unwrap_or(8080))
+            let config = settings.load()?;
+            format!("http://{}:{}/health", reachable(config.host()), config.port())
         }
     };
     let status = timeout(TIMEOUT, ask(&url)).await.map_err(|_| format!("{url}: no answer in 5 s"))?;

@@ -12,10 +12,9 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 pub(crate) fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_genesis-mesh"));
     command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    for variable in
-        ["HOST", "PORT", "MODEL", "SCRIPT", "THREADS", "KV_MEMORY_MB", "DRAIN_SECONDS", "LOG_FORMAT"]
-    {
-        command.env_remove(format!("GENESIS_MESH_{variable}"));
+    let ours = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with("GENESIS_MESH_");
+    for (variable, _) in std::env::vars_os().filter(|(name, _)| ours(name)) {
+        command.env_remove(variable);
     }
     command
 }
