@@ -42,7 +42,9 @@ pub(super) async fn run(settings: &Settings, started: Instant) -> Outcome {
         banner::log(addr, &mesh, started.elapsed());
     }
     // For scripts that ask for port 0; a closed stdout is their choice.
-    drop(writeln!(io::stdout().lock(), "listening on http://{addr}"));
+    let options = config.serve_options();
+    let scheme = if options.tls.is_some() { "https" } else { "http" };
+    drop(writeln!(io::stdout().lock(), "listening on {scheme}://{addr}"));
 
     let stop_twice = async {
         signals.next().await;
@@ -50,7 +52,7 @@ pub(super) async fn run(settings: &Settings, started: Instant) -> Outcome {
         signals.next().await;
     };
     tokio::select! {
-        served = mesh.serve_on(listener, config.serve_options(), stop.cancelled()) => Ok(served.map(|()| ExitCode::SUCCESS)?),
+        served = mesh.serve_on(listener, options, stop.cancelled()) => Ok(served.map(|()| ExitCode::SUCCESS)?),
         () = stop_twice => {
             tracing::warn!("a second signal: ending at once");
             Ok(ExitCode::FAILURE)
