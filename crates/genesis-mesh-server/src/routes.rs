@@ -39,13 +39,14 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(unknown_route)
         .layer(from_fn_with_state(Arc::clone(&app.access), access::admit))
-        .layer(from_fn_with_state(Arc::clone(&app.telemetry), trace::observe))
-        .with_state(app);
-    match cors {
+        .with_state(Arc::clone(&app));
+    let router = match cors {
         // Outside of the keys: a preflight has none, and a page may read why it was refused.
         Some(cors) => router.layer(cors),
         None => router,
-    }
+    };
+    // Outside of all: every answer is told, and has its id.
+    router.layer(from_fn_with_state(Arc::clone(&app.telemetry), trace::observe))
 }
 
 /// 200 `{"status":"ok"}` while serving, 503 `{"status":"stopping"}` after the stop.

@@ -1,10 +1,9 @@
 //! Telemetry: what a server tells of itself: ids, logs, metrics and traces.
 //!
-//! Owns: the clock, the randomness and the sinks that requests and runs report to.
+//! Owns: the randomness of ids and the sinks that requests and runs report to.
 //! Never: changes what a request gets, reads a body, or keeps a prompt.
 //! Flow: `http::trace` begins each request here, `served` each run; `/metrics` reads what they counted.
 
-mod clock;
 mod ids;
 mod context;
 pub(crate) mod convention;
@@ -19,10 +18,10 @@ pub(crate) use run::{RunMeasure, millis};
 pub(crate) use spans::SpanRecord;
 pub use spans::TelemetryError;
 
+use crate::clock;
 use crate::options::TelemetryOptions;
 use crate::tasks::Tasks;
 use axum::http::HeaderMap;
-use clock::Clock;
 use genesis_mesh::Mesh;
 use ids::Ids;
 use metrics::{HttpLabels, Metrics};
@@ -37,7 +36,6 @@ pub(crate) const SCRAPE_TYPE: &str = "application/openmetrics-text; version=1.0.
 /// The sinks of one server.
 #[derive(Debug)]
 pub(crate) struct Telemetry {
-    clock: Clock,
     ids: Ids,
     metrics: Metrics,
     spans: Option<Spans>,
@@ -54,20 +52,15 @@ impl Telemetry {
         tasks: &Tasks,
         options: &TelemetryOptions,
     ) -> Result<Self, TelemetryError> {
-        let clock = Clock;
         let spans = options.otlp_endpoint.as_deref();
         let spans = spans.map(|endpoint| Spans::connect(endpoint, &options.service_name)).transpose()?;
         let metrics = Metrics::new(mesh, tasks);
-        Ok(Self { clock, ids: Ids::system(), metrics, spans, started_at: clock.now() })
-    }
-
-    pub(crate) fn now(&self) -> Instant {
-        self.clock.now()
+        Ok(Self { ids: Ids::system(), metrics, spans, started_at: clock::instant() })
     }
 
     /// How long this server has been up.
     pub(crate) fn uptime(&self) -> Duration {
-        self.now().duration_since(self.started_at)
+        clock::instant().duration_since(self.started_at)
     }
 
     /// What a request with these headers is known by.
@@ -85,7 +78,7 @@ impl Telemetry {
     /// Hands a span that lasted `duration` until now to the exporter; without one it does nothing.
     pub(crate) fn export(&self, duration: Duration, record: impl FnOnce() -> SpanRecord) {
         if let Some(spans) = &self.spans {
-            spans.export(record(), self.clock.wall(), duration);
+            spans.export(record(), clock::wall(), duration);
         }
     }
 

@@ -12,6 +12,7 @@ mod socket;
 
 use crate::access::Principal;
 use crate::app::App;
+use crate::clock;
 use crate::http::answer::ErrorAnswer;
 use crate::http::error::HttpError;
 use crate::tasks::TaskKind;
@@ -63,10 +64,10 @@ pub(crate) async fn agent_socket(
     tasks.spawn(TaskKind::Socket, async move {
         match handshake::finish(upgrade, app.options.limits.message_bytes).await {
             Ok(stream) => {
-                let (telemetry, request) = (Arc::clone(&app.telemetry), principal.request.clone());
-                let opened_at = telemetry.now();
+                let request = principal.request.clone();
+                let opened_at = clock::instant();
                 socket::serve(stream, app, principal, agent).await;
-                let open_ms = millis(telemetry.now().duration_since(opened_at));
+                let open_ms = millis(clock::instant().duration_since(opened_at));
                 request.span().in_scope(|| tracing::info!(open_ms, key = request.key(), "socket closed"));
             }
             Err(error) => tracing::debug!(%error, "a client left during the handshake"),

@@ -19,7 +19,6 @@ const HOMES: [(&str, &[&str], &str); 4] = [
             "crates/genesis-mesh-server/src/clock.rs",
             // The API of chat completions dates each answer.
             "crates/genesis-mesh-server/src/chat/stamp.rs",
-            "crates/genesis-mesh-server/src/telemetry/clock.rs",
         ],
         "take the time as a value",
     ),
@@ -31,7 +30,6 @@ const HOMES: [(&str, &[&str], &str); 4] = [
             "crates/genesis-mesh-models/src/openai/deadline.rs",
             "crates/genesis-mesh-server/src/clock.rs",
             "crates/genesis-mesh-server/src/main.rs",
-            "crates/genesis-mesh-server/src/telemetry/clock.rs",
             "crates/genesis-mesh-server/src/ws/socket/pulse.rs",
         ],
         "take the time as a value",

@@ -4,6 +4,7 @@
 //! Never: logs a query, a header or a body.
 //! Flow: `observe` begins the exchange and gives the request its context; a body that streams carries it to its end.
 
+use crate::clock;
 use crate::telemetry::convention as name;
 use crate::telemetry::{REQUEST_ID, RequestContext, SpanRecord, Telemetry, TraceContext, millis};
 use axum::body::{Body, Bytes, HttpBody};
@@ -68,7 +69,7 @@ impl Exchange {
             method: method_label(request.method()),
             path: context.trace().map(|_| request.uri().path().into()),
             status: CLIENT_LEFT,
-            started_at: telemetry.now(),
+            started_at: clock::instant(),
             telemetry,
             context,
         }
@@ -103,7 +104,7 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        let duration = self.telemetry.now().duration_since(self.started_at);
+        let duration = clock::instant().duration_since(self.started_at);
         self.telemetry.count_http(&self.route, self.method, self.status, duration);
         if let Some(trace) = self.context.trace() {
             self.telemetry.export(duration, || self.record(trace.clone()));

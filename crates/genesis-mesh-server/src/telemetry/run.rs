@@ -10,6 +10,7 @@ use super::context::{RequestContext, TraceContext};
 use super::convention as name;
 use super::metrics::AgentMetrics;
 use super::spans::SpanRecord;
+use crate::clock;
 use genesis_mesh::{FinishReason, RunInput, Usage};
 use opentelemetry::trace::SpanKind;
 use opentelemetry::{Array, KeyValue, StringValue, Value};
@@ -118,7 +119,7 @@ impl RunMeasure {
         request: RequestContext,
     ) -> Self {
         agent.in_flight.inc();
-        let started_at = telemetry.now();
+        let started_at = clock::instant();
         Self {
             telemetry,
             agent,
@@ -186,7 +187,7 @@ impl RunMeasure {
 
     #[cold]
     fn waited(&mut self) {
-        let now = self.telemetry.now();
+        let now = clock::instant();
         if self.first_after.is_none() {
             let after = now.duration_since(self.started_at);
             self.first_after = Some(after);
@@ -202,7 +203,7 @@ impl RunMeasure {
         if std::mem::replace(&mut self.is_ended, true) {
             return;
         }
-        let duration = self.telemetry.now().duration_since(self.started_at);
+        let duration = clock::instant().duration_since(self.started_at);
         // A run that told no usage made at least one token for each piece.
         let usage = usage.unwrap_or_else(|| Usage::new(0, self.pieces));
         self.agent.in_flight.dec();

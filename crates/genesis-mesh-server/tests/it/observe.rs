@@ -5,7 +5,7 @@ use crate::puppet::Puppet;
 use genesis_mesh::{
     BoxFuture, GenerateRequest, GenesisMesh, Model, ModelError, ModelInfo, ModelLoad, ModelStream,
 };
-use genesis_mesh_server::ServeOptions;
+use genesis_mesh_server::{ApiKey, ServeOptions};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -218,6 +218,30 @@ async fn a_streamed_answer_over_http_carries_the_id_and_ends_with_its_last_byte(
     desk.puppet.live(0).await;
     let now = metrics(&desk).await;
     assert_eq!((count(&now, 200), run(&now, "dropped")), (2.0, 1.0));
+}
+
+#[tokio::test]
+async fn a_preflight_and_a_refused_request_are_told_too() {
+    let mut options = ServeOptions::default();
+    options.origins = vec!["https://page.example".to_owned()];
+    options.keys = vec![ApiKey::new("team-a", [7; 32])];
+    let desk = Desk::with(options).await;
+    let id = "X-Request-Id: told-1\nConnection: close\n";
+    for (request, status) in [
+        (
+            format!(
+                "OPTIONS /v1/models HTTP/1.1\nHost: x\nOrigin: https://page.example\nAccess-Control-Request-Method: GET\n{id}\n"
+            ),
+            200,
+        ),
+        (format!("GET /v1/models HTTP/1.1\nHost: x\n{id}\n"), 401),
+        (format!("GET /metrics HTTP/1.1\nHost: x\n{id}\n"), 401),
+        (format!("GET /ready HTTP/1.1\nHost: x\n{id}\n"), 200),
+    ] {
+        let (head, _) = exchange(&desk, &request).await;
+        assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{request}{head}");
+        assert!(head.to_lowercase().contains("x-request-id: told-1"), "{head}");
+    }
 }
 
 /// A model with a queue whose length the test decides.
