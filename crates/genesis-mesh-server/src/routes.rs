@@ -23,6 +23,7 @@ use std::sync::Arc;
 pub(crate) fn router(app: Arc<App>) -> Router {
     let tickets = post(access::give_ticket).with_state(Arc::clone(&app.access));
     let cors = app.access.cors();
+    let telemetry = Arc::clone(&app.telemetry);
     let router = Router::new()
         .route("/ws/{agent}", any(ws::agent_socket))
         .route("/v1/realtime/client_secrets", tickets)
@@ -39,14 +40,14 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(unknown_route)
         .layer(from_fn_with_state(Arc::clone(&app.access), access::admit))
-        .with_state(Arc::clone(&app));
+        .with_state(app);
     let router = match cors {
         // Outside of the keys: a preflight has none, and a page may read why it was refused.
         Some(cors) => router.layer(cors),
         None => router,
     };
     // Outside of all: every answer is told, and has its id.
-    router.layer(from_fn_with_state(Arc::clone(&app.telemetry), trace::observe))
+    router.layer(from_fn_with_state(telemetry, trace::observe))
 }
 
 /// 200 `{"status":"ok"}` while serving, 503 `{"status":"stopping"}` after the stop.

@@ -30,7 +30,7 @@ async fn refusals_are_json_with_a_status_a_code_and_what_to_do() {
             "base64",
         ),
         ("GET /ws/".to_owned(), String::new(), 404, "route_not_found", "/ws/"),
-        ("GET /".to_owned(), String::new(), 404, "route_not_found", "/ws/{agent}"),
+        ("GET /nothing".to_owned(), String::new(), 404, "route_not_found", "/ws/{agent}"),
         ("DELETE /health".to_owned(), String::new(), 405, "method_not_allowed", "DELETE"),
     ];
     for (line, headers, status, code, says) in cases {
