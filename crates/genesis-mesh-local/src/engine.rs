@@ -80,6 +80,11 @@ impl Engine {
         result
     }
 
+    /// The most requests that wait.
+    pub(crate) fn queue_max(&self) -> usize {
+        self.queue_max
+    }
+
     pub(crate) fn load(&self) -> EngineLoad {
         let read = |gauge: &AtomicUsize| gauge.load(Ordering::Relaxed);
         EngineLoad {

@@ -10,11 +10,14 @@ mod error;
 mod lark;
 mod limits;
 mod numbers;
+mod opening;
 mod schema;
+mod calls;
 #[cfg(test)]
 mod tests;
 
 use crate::tokenizer::Tokenizer;
+pub(crate) use calls::{CallGrammar, check_arguments};
 use environment::TokenEnvironment;
 pub use error::GrammarError;
 use error::{LARK_BYTES_MAX, REGEX_BYTES_MAX, check_size, reason};
@@ -23,7 +26,8 @@ use llguidance::api::{GrammarInit, StopReason, TopLevelGrammar};
 use llguidance::earley::SlicedBiasComputer;
 use llguidance::toktrie::{InferenceCapabilities, SimpleVob, TokEnv};
 use llguidance::{Logger, Matcher, ParserFactory, panic_utils};
-use numbers::Place;
+use opening::JsonPart;
+pub(crate) use opening::{Marker, Opening};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 
@@ -63,8 +67,24 @@ impl GrammarFactory {
     /// # Errors
     /// `TooLarge`, `TooDeep`, `TooMany`, `NoThread`, or `Unsupported`, which names the keyword or place at fault.
     pub fn compile(&self, grammar: &Grammar) -> Result<GrammarState, GrammarError> {
+        let (kind, json) = (error::kind_of(grammar), JsonPart::of(grammar));
+        let is_text = matches!(grammar, Grammar::Lark(_) | Grammar::Regex(_));
+        self.build(kind, Self::top(grammar)?, is_text, json)
+    }
+
+    /// Compiles the grammar of an answer that calls tools, or may.
+    ///
+    /// # Errors
+    /// As [`GrammarFactory::compile`].
+    pub(crate) fn compile_calls(&self, calls: &CallGrammar<'_>) -> Result<GrammarState, GrammarError> {
+        let answer = calls.answer.map(Self::top).transpose()?;
+        let state = self.build(calls::KIND, calls.top(answer)?, false, calls.json_part())?;
+        Ok(GrammarState { is_of_calls: true, ..state })
+    }
+
+    fn top(grammar: &Grammar) -> Result<TopLevelGrammar, GrammarError> {
         let kind = error::kind_of(grammar);
-        let top = match grammar {
+        Ok(match grammar {
             Grammar::JsonObject => schema::any_object(),
             Grammar::JsonSchema(schema) => schema::compact(schema)?,
             Grammar::Lark(text) => {
@@ -76,24 +96,33 @@ impl GrammarFactory {
                 check_size(kind, text.len(), REGEX_BYTES_MAX)?;
                 TopLevelGrammar::from_regex(text)
             }
-        };
+        })
+    }
+
+    fn build(
+        &self,
+        kind: &'static str,
+        top: TopLevelGrammar,
+        is_text: bool,
+        json: JsonPart,
+    ) -> Result<GrammarState, GrammarError> {
         let parsers = self.parsers.get_or_init(|| build_parsers(&self.tokenizer));
         let parsers =
             parsers.as_ref().map_err(|message| GrammarError::Vocabulary { message: message.clone() })?;
         on_a_large_stack(|| {
             let create = || {
                 let (init, no_splices) = (GrammarInit::Serialized(top), InferenceCapabilities::default());
-                parsers.create_parser_from_init_ext(init, Logger::new(0, 0), no_splices, limits::of(grammar))
+                parsers.create_parser_from_init_ext(init, Logger::new(0, 0), no_splices, limits::of(is_text))
             };
             // The library asserts some of what it expects of a grammar.
             let parser = panic_utils::catch_unwind(AssertUnwindSafe(create))
                 .map_err(|error| GrammarError::Unsupported { kind, message: reason(&error.to_string()) })?;
-            let is_json = matches!(grammar, Grammar::JsonObject | Grammar::JsonSchema(_));
             let mut state = GrammarState {
                 matcher: Matcher::new(Ok(parser)),
                 mask: SimpleVob::new(),
                 tokenizer: Arc::clone(&self.tokenizer),
-                place: is_json.then_some(Place::Outside),
+                json,
+                is_of_calls: false,
             };
             // A grammar that allows nothing, or is too complex from the start, is the caller's mistake.
             match state.mask() {
@@ -130,8 +159,9 @@ pub struct GrammarState {
     matcher: Matcher,
     mask: SimpleVob,
     tokenizer: Arc<Tokenizer>,
-    /// Where the answer stands, if it is JSON.
-    place: Option<Place>,
+    /// Where the answer stands in what of it is JSON.
+    json: JsonPart,
+    is_of_calls: bool,
 }
 
 impl std::fmt::Debug for GrammarState {
@@ -169,8 +199,7 @@ impl GrammarState {
         }
         match self.matcher.try_consume_tokens(&[token]) {
             Ok(1) => {
-                let bytes = self.tokenizer.token_bytes(token);
-                self.place = self.place.map(|place| place.after_all(bytes));
+                self.json.push(token, self.tokenizer.token_bytes(token));
                 Ok(())
             }
             Ok(_) => Err(GrammarError::NotAllowed { token }),
@@ -180,7 +209,7 @@ impl GrammarState {
 
     /// Takes tokens that make a number too long out of the mask, unless nothing else is in it.
     fn bound_numbers(&mut self) {
-        let Some(place) = self.place.filter(|place| place.is_in_number()) else { return };
+        let Some(place) = self.json.place().filter(|place| place.is_in_number()) else { return };
         let mut bounded = self.mask.clone();
         for token in self.mask.iter() {
             if place.is_too_long_after(self.tokenizer.token_bytes(token)) {
@@ -190,6 +219,11 @@ impl GrammarState {
         if !bounded.is_zero() {
             self.mask = bounded;
         }
+    }
+
+    /// Whether the grammar is that of tool calls, and not that of a response format.
+    pub(crate) fn is_of_calls(&self) -> bool {
+        self.is_of_calls
     }
 
     /// Whether the answer is complete: nothing but an end token can follow, or one did.

@@ -14,6 +14,7 @@ pub mod detokenize;
 pub mod stop;
 pub mod template;
 pub mod grammar;
+mod tools;
 pub mod sample;
 mod kernel;
 mod pack;

@@ -17,10 +17,12 @@ use crate::team::Team;
 use crate::template::{ChatTemplate, TemplateError};
 use crate::text::{Prepared, TextSide, invalid};
 use crate::tokenizer::{Tokenizer, TokenizerError};
+use crate::tools::CallIds;
 use crate::weights::{Weights, WeightsError};
 use genesis_mesh_core::{
-    BoxFuture, CancelHandle, GenerateRequest, Model, ModelError, ModelInfo, ModelStream,
+    BoxFuture, CancelHandle, GenerateRequest, Model, ModelError, ModelInfo, ModelLoad, ModelStream,
 };
+use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
@@ -131,6 +133,8 @@ pub struct LocalModel {
     info: ModelInfo,
     engine: Engine,
     text: Arc<TextSide>,
+    slots: usize,
+    kv: KvMemory,
 }
 
 impl LocalModel {
@@ -139,10 +143,12 @@ impl LocalModel {
     /// # Errors
     /// Names the field, the tensor or the option at fault.
     pub fn load(path: &Path, options: &LocalOptions) -> Result<Self, LoadError> {
-        let Loaded { scheduler, tokenizer, template, info, context_tokens } = Loaded::open(path, options)?;
+        let Loaded { scheduler, tokenizer, template, info, context_tokens, kv } =
+            Loaded::open(path, options)?;
+        let slots = scheduler.slots();
         let engine = Engine::start(scheduler, options.queue_max).map_err(LoadError::Thread)?;
         let text = TextSide::new(tokenizer, template, context_tokens, options.queue_max);
-        Ok(Self { info, engine, text: Arc::new(text) })
+        Ok(Self { info, engine, text: Arc::new(text), slots, kv })
     }
 
     /// The scheduler of the model at `path`, for measuring, and the size of its vocabulary.
@@ -161,7 +167,7 @@ impl LocalModel {
     }
 
     fn submit(&self, request: &GenerateRequest, prepared: Prepared) -> Result<ModelStream, ModelError> {
-        let Prepared { tokens, grammar } = prepared;
+        let Prepared { tokens, grammar, reading } = prepared;
         let context = self.text.context_tokens();
         let room = context.saturating_sub(tokens.len());
         if tokens.is_empty() {
@@ -177,12 +183,13 @@ impl LocalModel {
         // Room for every token and the end: the engine never waits for a reader.
         let (reply, replies) = mpsc::channel(answer_max + 1);
         let prompt_len = tokens.len();
+        let calls = reading.map(|reading| reading.reader(CallIds::new(seed, &tokens)));
         let sequence = Sequence {
             prompt_len,
             len_max: prompt_len + answer_max,
             tokens,
             end_tokens: self.text.end_tokens(),
-            sampler: Sampler::new(&request.sampling, seed),
+            sampler: Sampler::new(&request.sampling, seed).after_prompt(prompt_len),
             grammar,
             logprobs: request.logprobs.map(usize::from),
             cancel: Arc::clone(&cancel),
@@ -201,6 +208,9 @@ impl LocalModel {
             cancel: Arc::clone(&cancel),
             stop: StopMatcher::new(request.stop.clone()),
             detokenizer: Default::default(),
+            calls,
+            has_called: false,
+            read: VecDeque::new(),
             logprobs: Vec::new(),
             prompt_tokens: prompt_len as u64,
             answer_tokens: 0,
@@ -227,6 +237,18 @@ impl Model for LocalModel {
             self.submit(&request, prepared)
         })
     }
+
+    fn current_load(&self) -> Option<ModelLoad> {
+        let load = self.engine.load();
+        Some(ModelLoad {
+            running: load.running,
+            running_max: self.slots,
+            waiting: load.waiting,
+            waiting_max: self.engine.queue_max(),
+            kv_bytes: load.pages_in_use * self.kv.page_bytes,
+            kv_bytes_max: self.kv.pages * self.kv.page_bytes,
+        })
+    }
 }
 
 /// A model that is loaded and not started.
@@ -236,6 +258,13 @@ struct Loaded {
     template: ChatTemplate,
     info: ModelInfo,
     context_tokens: usize,
+    kv: KvMemory,
+}
+
+/// The memory of keys and values: pages, and the bytes of one.
+struct KvMemory {
+    pages: usize,
+    page_bytes: usize,
 }
 
 impl Loaded {
@@ -271,10 +300,12 @@ impl Loaded {
                 kernels.name,
             ),
         };
+        let page_bytes = Forward::page_len(&weights.config) * size_of::<u16>();
+        let kv = KvMemory { pages: limits.pages, page_bytes };
         let team = Team::new(threads).map_err(LoadError::Thread)?;
         let forward = Forward::new(Arc::new(weights), kernels, team, limits);
         let scheduler = Scheduler::new(forward, options.slots.max(1));
-        Ok(Self { scheduler, tokenizer, template, info, context_tokens: limits.positions })
+        Ok(Self { scheduler, tokenizer, template, info, context_tokens: limits.positions, kv })
     }
 }
 

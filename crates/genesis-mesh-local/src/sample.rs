@@ -1,6 +1,6 @@
 //! Sampling: which token comes next, given a row of logits.
 //!
-//! Owns: the grammar's mask on the row, the penalty, temperature, the filters, and the draw.
+//! Owns: the grammar's mask on the row, the penalties, temperature, the filters, and the draw.
 //! Never: keeps state between two picks but its buffers: the same row, history, seed and position give the
 //! same token, on every machine, so an answer can be repeated, checked, and carried on after a crash.
 //! Flow: the engine computes a row of logits a token; `Sampler::pick` turns it into an id.
@@ -21,6 +21,8 @@ const WORDS_PER_DRAW: u128 = 2;
 #[derive(Debug)]
 pub struct Sampler {
     sampling: Sampling,
+    /// How many tokens of a history are the prompt.
+    prompt_len: usize,
     draws: ChaCha8Rng,
     /// One entry a block of the row: first the block's best logit, later the sum of its weights.
     blocks: Vec<f32>,
@@ -28,8 +30,10 @@ pub struct Sampler {
     order: Vec<f32>,
     /// The tokens that are still in question, once a filter has narrowed the row.
     candidates: Vec<Candidate>,
-    /// One bit a token: has the penalty been applied to it in this pick?
+    /// One bit a token: has the repetition penalty been applied to it in this pick?
     seen: Vec<u32>,
+    /// One entry a token: how often the answer has it; all 0 between two picks.
+    counts: Vec<u32>,
 }
 
 impl Sampler {
@@ -41,18 +45,27 @@ impl Sampler {
     pub fn new(sampling: &Sampling, seed: u64) -> Self {
         Self {
             sampling: *sampling,
+            prompt_len: 0,
             draws: ChaCha8Rng::seed_from_u64(seed),
             blocks: Vec::new(),
             order: Vec::new(),
             candidates: Vec::new(),
             seen: Vec::new(),
+            counts: Vec::new(),
         }
+    }
+
+    /// The same sampler, for histories whose first `prompt_len` tokens are the prompt: the frequency and the
+    /// presence penalty pass over them.
+    #[must_use]
+    pub fn after_prompt(self, prompt_len: usize) -> Self {
+        Self { prompt_len, ..self }
     }
 
     /// Whether every pick is simply the most likely token: temperature 0, no penalty.
     #[must_use]
     pub fn is_greedy(&self) -> bool {
-        self.picks_best() && !self.has_penalty()
+        self.picks_best() && !self.has_repetition_penalty() && !self.has_count_penalty()
     }
 
     /// Picks the next token, or `None` if the mask allows no token of the row (or the row is empty).
@@ -60,7 +73,7 @@ impl Sampler {
     /// # Shape
     /// `logits`: one a token of the vocabulary; used as scratch. NaN counts as impossible.
     /// `mask`: bit `i % 32` of word `i / 32` allows token `i`; tokens beyond its end are not allowed.
-    /// `history`: the tokens of prompt and answer, for the penalty; ids outside the row are passed over.
+    /// `history`: the tokens of prompt and answer, for the penalties; ids outside the row are passed over.
     /// `position`: the index of the picked token in its sequence. The draw depends on seed and position alone.
     pub fn pick(
         &mut self,
@@ -69,8 +82,11 @@ impl Sampler {
         history: &[u32],
         position: u64,
     ) -> Option<u32> {
-        if self.has_penalty() {
-            self.penalise(logits, history);
+        if self.has_repetition_penalty() {
+            self.penalise_repetition(logits, history);
+        }
+        if self.has_count_penalty() {
+            self.penalise_counts(logits, history.get(self.prompt_len..).unwrap_or_default());
         }
         let best = softmax::prepare(logits, mask, &mut self.blocks);
         if best == f32::NEG_INFINITY {
@@ -177,7 +193,7 @@ impl Sampler {
     ///
     /// # Source
     /// Keskar et al., 2019 (CTRL), section 4.1, in the sign-aware form that is in common use.
-    fn penalise(&mut self, logits: &mut [f32], history: &[u32]) {
+    fn penalise_repetition(&mut self, logits: &mut [f32], history: &[u32]) {
         let penalty = self.sampling.repetition_penalty;
         self.seen.clear();
         self.seen.resize(logits.len().div_ceil(BLOCK), 0);
@@ -194,13 +210,43 @@ impl Sampler {
         }
     }
 
+    /// Takes from the logit of each token of `answer` the presence penalty, and the frequency penalty for each
+    /// time that it is there.
+    ///
+    /// # Source
+    /// The `OpenAI` API: `logit - count * frequency_penalty - (count > 0) * presence_penalty`.
+    fn penalise_counts(&mut self, logits: &mut [f32], answer: &[u32]) {
+        let Sampling { frequency_penalty, presence_penalty, .. } = self.sampling;
+        self.counts.resize(logits.len(), 0);
+        let index = |token: &u32| usize::try_from(*token).ok();
+        for index in answer.iter().filter_map(index) {
+            if let Some(count) = self.counts.get_mut(index) {
+                *count += 1;
+            }
+        }
+        for index in answer.iter().filter_map(index) {
+            let (Some(logit), Some(count)) = (logits.get_mut(index), self.counts.get_mut(index)) else {
+                continue;
+            };
+            // Taken, so that the next place of the same token finds nothing and the buffer is clean again.
+            let count = std::mem::take(count);
+            if count > 0 {
+                *logit -= count as f32 * frequency_penalty + presence_penalty;
+            }
+        }
+    }
+
     /// A temperature that is no number picks the best token, too.
     fn picks_best(&self) -> bool {
         self.sampling.temperature.is_nan() || self.sampling.temperature <= 0.0
     }
 
-    fn has_penalty(&self) -> bool {
+    fn has_repetition_penalty(&self) -> bool {
         self.sampling.repetition_penalty != 1.0
+    }
+
+    fn has_count_penalty(&self) -> bool {
+        self.sampling.frequency_penalty != 0.0 || self.sampling.presence_penalty != 0.0
     }
 }
 

@@ -72,7 +72,7 @@ impl Sequence {
     ) -> Option<Result<FinishReason, ModelError>> {
         let mask = match self.grammar.as_mut().map(GrammarState::mask).transpose() {
             Ok(mask) => mask,
-            Err(error) => return Some(Err(grammar_fault(&error))),
+            Err(error) => return Some(Err(self.grammar_fault(&error))),
         };
         // The sampler uses the logits as scratch, so what is reported of them is kept first.
         let reported = self.logprobs.map(|top| (top, logits.to_vec()));
@@ -88,7 +88,7 @@ impl Sequence {
         if let Some(grammar) = &mut self.grammar
             && let Err(error) = grammar.commit(token)
         {
-            return Some(Err(grammar_fault(&error)));
+            return Some(Err(self.grammar_fault(&error)));
         }
         self.tokens.push(token);
         let logprobs = reported.map(|(top, raw)| Box::new(log_softmax_top(&raw, token, top)));
@@ -104,13 +104,15 @@ impl Sequence {
         (self.tokens.len() >= self.len_max).then_some(FinishReason::Length)
     }
 
+    /// A grammar that fails on the way is one that asks for more work than a step may take: the caller's mistake.
+    fn grammar_fault(&self, error: &GrammarError) -> ModelError {
+        let is_of_calls = self.grammar.as_ref().is_some_and(GrammarState::is_of_calls);
+        let param = if is_of_calls { "tools" } else { "response_format" };
+        ModelError::InvalidRequest { param: Some(param.to_owned()), message: error.to_string() }
+    }
+
     /// Tells the end.
     pub(crate) fn end(&self, end: Result<FinishReason, ModelError>) {
         let _ = self.reply.try_send(Reply::End(end));
     }
-}
-
-/// A grammar that fails on the way is one that asks for more work than a step may take: the caller's mistake.
-fn grammar_fault(error: &GrammarError) -> ModelError {
-    ModelError::InvalidRequest { param: Some("response_format".to_owned()), message: error.to_string() }
 }

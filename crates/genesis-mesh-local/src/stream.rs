@@ -1,14 +1,17 @@
 //! The stream: tokens of the engine become text for whoever asked.
 //!
-//! Owns: detokenising, stop strings and the usage of one answer, in the reader's task.
+//! Owns: detokenising, stop strings, tool calls and the usage of one answer, in the reader's task. Stop strings are
+//! looked for in text, not in calls.
 //! Never: holds up the engine: it works when the reader asks, from a channel with room for the whole answer.
 
 use crate::detokenize::Detokenizer;
 use crate::sequence::Reply;
 use crate::stop::StopMatcher;
 use crate::tokenizer::Tokenizer;
+use crate::tools::{CallReader, Piece};
 use futures_core::Stream;
 use genesis_mesh_core::{FinishReason, ModelError, ModelEvent, TokenLogprob, Usage};
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +25,11 @@ pub(crate) struct AnswerStream {
     pub(crate) cancel: Arc<AtomicBool>,
     pub(crate) stop: StopMatcher,
     pub(crate) detokenizer: Detokenizer,
+    /// Finds tool calls, if the answer can have any.
+    pub(crate) calls: Option<CallReader>,
+    pub(crate) has_called: bool,
+    /// What has been read and not been told yet.
+    pub(crate) read: VecDeque<ModelEvent>,
     /// Log probabilities of tokens whose text is held back.
     pub(crate) logprobs: Vec<TokenLogprob>,
     pub(crate) prompt_tokens: u64,
@@ -43,6 +51,9 @@ impl Stream for AnswerStream {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
+            if let Some(event) = self.read.pop_front() {
+                return Poll::Ready(Some(Ok(event)));
+            }
             match self.state {
                 State::Ended => return Poll::Ready(None),
                 State::Ending(finish_reason) => {
@@ -52,21 +63,18 @@ impl Stream for AnswerStream {
                 }
                 State::Open => {}
             }
-            let event = match ready!(self.replies.poll_recv(context)) {
+            match ready!(self.replies.poll_recv(context)) {
                 Some(Reply::Token { id, logprobs }) => self.token(id, logprobs.as_deref()),
                 Some(Reply::End(Ok(reason))) => self.end(reason),
                 Some(Reply::End(Err(error))) => return self.fail(error),
                 None => return self.fail(ModelError::Failed { message: "the engine stopped".to_owned() }),
-            };
-            if let Some(event) = event {
-                return Poll::Ready(Some(Ok(event)));
             }
         }
     }
 }
 
 impl AnswerStream {
-    fn token(&mut self, id: u32, logprobs: Option<&crate::sample::Logprobs>) -> Option<ModelEvent> {
+    fn token(&mut self, id: u32, logprobs: Option<&crate::sample::Logprobs>) {
         self.answer_tokens += 1;
         if let Some(logprobs) = logprobs {
             let top = logprobs.top.iter().map(|(id, logprob)| self.logprob(*id, *logprob)).collect();
@@ -74,25 +82,62 @@ impl AnswerStream {
             self.logprobs.push(picked);
         }
         let text = self.detokenizer.push(self.tokenizer.token_bytes(id));
-        if text.is_empty() {
-            return None;
+        let Some(calls) = &mut self.calls else { return self.said(&text) };
+        for piece in calls.push(id, &text) {
+            match piece {
+                Piece::Text(text) => self.said(&text),
+                Piece::Delta(delta) => self.called(ModelEvent::ToolCallDelta(delta)),
+                Piece::Call(call) => {
+                    self.has_called = true;
+                    self.called(ModelEvent::ToolCall(call));
+                }
+            }
+            if self.state != State::Open {
+                return;
+            }
         }
-        let released = self.stop.push(&text);
+    }
+
+    /// Takes the next text of the answer.
+    fn said(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        let released = self.stop.push(text);
         if released.stop.is_some() {
             // The engine sees the flag before its next step; what it made beyond is not told.
             self.cancel.store(true, Ordering::Relaxed);
             self.replies.close();
             self.state = State::Ending(FinishReason::Stop);
         }
-        self.text(released.text)
+        self.tell(released.text);
     }
 
-    fn end(&mut self, reason: FinishReason) -> Option<ModelEvent> {
+    /// Takes the next piece of a call. No stop string can begin before it and end after it.
+    fn called(&mut self, event: ModelEvent) {
+        let text = self.stop.finish();
+        self.tell(text);
+        // Log probabilities go with text.
+        self.logprobs.clear();
+        self.read.push_back(event);
+    }
+
+    fn end(&mut self, reason: FinishReason) {
+        let mut tail = self.calls.as_mut().map(CallReader::finish).unwrap_or_default();
+        // A character that was cut can't be a part of a whole call.
+        let cut = self.detokenizer.finish();
+        if !self.has_called {
+            tail.push_str(&cut);
+        }
+        let released = self.stop.push(&tail);
+        let text = released.text + &self.stop.finish();
+        self.tell(text);
+        let reason = match reason {
+            _ if released.stop.is_some() => FinishReason::Stop,
+            FinishReason::Stop if self.has_called => FinishReason::ToolCalls,
+            reason => reason,
+        };
         self.state = State::Ending(reason);
-        let tail = self.detokenizer.finish();
-        let mut text = self.stop.push(&tail).text;
-        text.push_str(&self.stop.finish());
-        self.text(text)
     }
 
     fn fail(&mut self, error: ModelError) -> Poll<Option<Result<ModelEvent, ModelError>>> {
@@ -100,8 +145,11 @@ impl AnswerStream {
         Poll::Ready(Some(Err(error)))
     }
 
-    fn text(&mut self, text: String) -> Option<ModelEvent> {
-        (!text.is_empty()).then(|| ModelEvent::Text { text, logprobs: std::mem::take(&mut self.logprobs) })
+    fn tell(&mut self, text: String) {
+        if !text.is_empty() {
+            let logprobs = std::mem::take(&mut self.logprobs);
+            self.read.push_back(ModelEvent::Text { text, logprobs });
+        }
     }
 
     fn logprob(&self, id: u32, logprob: f32) -> TokenLogprob {

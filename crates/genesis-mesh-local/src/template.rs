@@ -13,6 +13,7 @@ mod tests;
 use crate::gguf::{GgufError, Metadata};
 use crate::tokenizer::{Tokenizer, TokenizerError};
 use conversation::Conversation;
+pub(crate) use conversation::{call_text, tool_text};
 use genesis_mesh_core::{Message, ToolSpec};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
@@ -129,6 +130,13 @@ impl ChatTemplate {
             .map_err(|source| TemplateError::Syntax { source })?;
         let (bos_token, eos_token) = (tokenizer.bos_text().to_owned(), tokenizer.eos_text().to_owned());
         Ok(Self { environment, bos_token, eos_token })
+    }
+
+    /// The template's own text.
+    pub(crate) fn source(&self) -> String {
+        self.environment
+            .get_template(NAME)
+            .map_or_else(|_| String::new(), |template| template.source().to_owned())
     }
 
     /// The prompt as text, ready for the assistant's answer.

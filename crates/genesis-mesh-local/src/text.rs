@@ -7,7 +7,8 @@
 use crate::grammar::{GrammarError, GrammarFactory, GrammarState};
 use crate::template::ChatTemplate;
 use crate::tokenizer::Tokenizer;
-use genesis_mesh_core::{GenerateRequest, ModelError, Prompt, ToolChoice};
+use crate::tools::{CallPlan, Reading, ToolSide};
+use genesis_mesh_core::{GenerateRequest, ModelError, Prompt, ToolChoice, ToolSpec};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::Semaphore;
@@ -25,6 +26,7 @@ const GRAMMARS_MAX: usize = 1;
 pub(crate) struct TextSide {
     tokenizer: Arc<Tokenizer>,
     template: ChatTemplate,
+    tools: ToolSide,
     grammars: GrammarFactory,
     end_tokens: Arc<[u32]>,
     context_tokens: usize,
@@ -41,6 +43,8 @@ pub(crate) struct TextSide {
 pub(crate) struct Prepared {
     pub(crate) tokens: Vec<u32>,
     pub(crate) grammar: Option<GrammarState>,
+    /// How to find the answer's calls, if it can have any.
+    pub(crate) reading: Option<Reading>,
 }
 
 impl TextSide {
@@ -55,6 +59,7 @@ impl TextSide {
         let longest = ids.map(|id| tokenizer.token_bytes(id).len()).max().unwrap_or(1).max(1);
         Self {
             grammars: GrammarFactory::new(Arc::clone(&tokenizer)),
+            tools: ToolSide::new(&template, &tokenizer),
             end_tokens: tokenizer.end_tokens().into(),
             template,
             context_tokens,
@@ -85,12 +90,13 @@ impl TextSide {
         text: &Arc<Self>,
         request: GenerateRequest,
     ) -> Result<(Prepared, GenerateRequest), ModelError> {
-        let (bytes, messages) = size(&request.prompt);
-        if request.grammar.is_none() && bytes <= INLINE_TEXT_BYTES && messages <= INLINE_MESSAGES {
+        let (bytes, messages) = size(&request);
+        let has_grammar = request.grammar.is_some() || !offered(&request).is_empty();
+        if !has_grammar && bytes <= INLINE_TEXT_BYTES && messages <= INLINE_MESSAGES {
             return Ok((text.work(&request)?, request));
         }
         let _place = Place::take(text)?;
-        let permits = if request.grammar.is_some() { &text.compilations } else { &text.long_texts };
+        let permits = if has_grammar { &text.compilations } else { &text.long_texts };
         let failed = |message: String| ModelError::Failed { message };
         let permit = Arc::clone(permits).acquire_owned().await.map_err(|error| failed(error.to_string()))?;
         let (gone, text) = (Gone(Arc::default()), Arc::clone(text));
@@ -111,7 +117,7 @@ impl TextSide {
     /// Milliseconds for long texts and for grammars.
     fn work(&self, request: &GenerateRequest) -> Result<Prepared, ModelError> {
         // What can't fit is refused before it costs memory.
-        let (bytes, _) = size(&request.prompt);
+        let (bytes, _) = size(request);
         if bytes > self.text_bytes_max {
             let longest = self.text_bytes_max / self.context_tokens.max(1);
             let prompt_tokens = bytes.div_ceil(longest.max(1)) as u64;
@@ -120,24 +126,27 @@ impl TextSide {
                 context_tokens: self.context_tokens as u64,
             });
         }
+        // So is what is no tool.
+        let plan = self.tools.plan(request)?;
         let tokens = self.tokens(request)?;
-        let grammar = request.grammar.as_ref().map(|grammar| self.grammars.compile(grammar)).transpose();
-        let grammar = grammar.map_err(|error| match error {
-            GrammarError::NoThread { .. } => ModelError::Failed { message: error.to_string() },
-            _ => invalid("response_format", &error.to_string()),
-        })?;
-        Ok(Prepared { tokens, grammar })
+        let grammar = match (&plan, &request.grammar) {
+            (Some(plan), _) => Some(self.grammars.compile_calls(&plan.grammar)),
+            (None, Some(grammar)) => Some(self.grammars.compile(grammar)),
+            (None, None) => None,
+        };
+        let grammar = grammar.transpose().map_err(|error| self.fault(&error, plan.as_ref()))?;
+        Ok(Prepared { tokens, grammar, reading: plan.map(|plan| plan.reading) })
+    }
+
+    fn fault(&self, error: &GrammarError, plan: Option<&CallPlan<'_>>) -> ModelError {
+        match (error, plan) {
+            (GrammarError::NoThread { .. }, _) => ModelError::Failed { message: error.to_string() },
+            (_, Some(plan)) => plan.fault(error, &self.grammars),
+            (_, None) => invalid("response_format", &error.to_string()),
+        }
     }
 
     fn tokens(&self, request: &GenerateRequest) -> Result<Vec<u32>, ModelError> {
-        let tools = match request.tool_choice {
-            ToolChoice::Auto => request.tools.as_slice(),
-            ToolChoice::None => &[],
-            ToolChoice::Required | ToolChoice::Named(_) => {
-                let message = "this model can't be forced to call a tool; use `auto` or `none`";
-                return Err(invalid("tool_choice", message));
-            }
-        };
         match &request.prompt {
             Prompt::Text(text) => {
                 let tokens = self.tokenizer.encode(text, true);
@@ -145,10 +154,12 @@ impl TextSide {
                 let bos = self.tokenizer.bos().filter(|bos| tokens.first() != Some(bos));
                 Ok(bos.into_iter().chain(tokens).collect())
             }
-            Prompt::Messages(messages) => self
-                .template
-                .tokens(&self.tokenizer, messages, tools)
-                .map_err(|error| invalid("messages", &error.to_string())),
+            Prompt::Messages(messages) => {
+                let (messages, tools) = self.tools.conversation(messages, offered(request));
+                self.template
+                    .tokens(&self.tokenizer, &messages, tools)
+                    .map_err(|error| invalid("messages", &error.to_string()))
+            }
         }
     }
 }
@@ -183,8 +194,21 @@ pub(crate) fn invalid(param: &str, message: &str) -> ModelError {
     ModelError::InvalidRequest { param: Some(param.to_owned()), message: message.to_owned() }
 }
 
-/// Bytes of all texts in a prompt, and its messages.
-fn size(prompt: &Prompt) -> (usize, usize) {
+/// The tools that the model reads of.
+fn offered(request: &GenerateRequest) -> &[ToolSpec] {
+    if request.tool_choice == ToolChoice::None { &[] } else { &request.tools }
+}
+
+/// Bytes of all texts in a prompt and its tools, and its messages.
+fn size(request: &GenerateRequest) -> (usize, usize) {
+    let tools = offered(request).iter();
+    let tools =
+        tools.map(|tool| tool.name.len() + tool.description.len() + tool.parameters.to_string().len());
+    let (bytes, messages) = prompt_size(&request.prompt);
+    (bytes + tools.sum::<usize>(), messages)
+}
+
+fn prompt_size(prompt: &Prompt) -> (usize, usize) {
     match prompt {
         Prompt::Text(text) => (text.len(), 1),
         Prompt::Messages(messages) => {
@@ -199,3 +223,6 @@ fn size(prompt: &Prompt) -> (usize, usize) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -197,6 +197,11 @@ impl Tokenizer {
         self.specials.has_control(text)
     }
 
+    /// The control token that `text` is.
+    pub(crate) fn control(&self, text: &str) -> Option<u32> {
+        self.specials.control(text)
+    }
+
     /// `text` with marks that keep it from giving a control token in [`Tokenizer::encode_marked`], alone
     /// or together with the text around it; `mark` must not be in `text`.
     pub(crate) fn mark_controls(&self, text: &str, mark: char) -> String {

@@ -9,7 +9,7 @@ mod plan;
 use crate::cancel::Cancel;
 use crate::script::Answer;
 use futures_core::Stream;
-use genesis_mesh_core::{FinishReason, ModelError, ModelEvent, TokenLogprob, ToolCall, Usage};
+use genesis_mesh_core::{FinishReason, ModelError, ModelEvent, TokenLogprob, ToolCall, ToolCallDelta, Usage};
 pub(crate) use plan::Plan;
 use plan::{End, Visible};
 use std::pin::Pin;
@@ -61,14 +61,26 @@ impl Play {
             };
             return (!text.is_empty()).then(|| self.text(text));
         }
-        let place = usize::try_from(index - self.answer.piece_count()).ok()?;
-        let call = self.answer.tool_calls.get(place)?;
-        let id = call.id.clone().unwrap_or_else(|| format!("call_{}", self.plan.calls_before + place + 1));
-        Some(ModelEvent::ToolCall(ToolCall {
-            id,
-            name: call.name.clone(),
-            arguments: call.arguments.clone(),
-        }))
+        self.call_event(index - self.answer.piece_count())
+    }
+
+    /// The event of the token at `index` of the calls: a piece of one, or a whole one.
+    fn call_event(&self, mut index: u64) -> Option<ModelEvent> {
+        for (place, call) in self.answer.tool_calls.iter().take(self.plan.calls).enumerate() {
+            if index >= call.token_count() {
+                index -= call.token_count();
+                continue;
+            }
+            let number = self.plan.calls_before + place + 1;
+            let (id, name) = (call.id.clone().unwrap_or_else(|| format!("call_{number}")), call.name.clone());
+            return Some(match call.pieces.get(usize::try_from(index).ok()?) {
+                Some(piece) => {
+                    ModelEvent::ToolCallDelta(ToolCallDelta { id, name, arguments: piece.clone() })
+                }
+                None => ModelEvent::ToolCall(ToolCall { id, name, arguments: call.arguments.clone() }),
+            });
+        }
+        None
     }
 
     fn text(&self, text: &str) -> ModelEvent {

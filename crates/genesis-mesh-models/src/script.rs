@@ -31,7 +31,8 @@ pub(crate) struct Script {
     rules: Vec<(When, Arc<Answer>)>,
 }
 
-/// What a rule answers. Its text pieces come first, then its tool calls; each of them counts as one token.
+/// What a rule answers. Its text pieces come first, then its tool calls. Each piece of text is one token, and so are
+/// each piece of a call and the whole call after them.
 #[derive(Debug)]
 pub(crate) struct Answer {
     /// None is empty. Played `repeat` times, one after the other.
@@ -52,6 +53,15 @@ pub(crate) struct Call {
     pub(crate) name: String,
     /// JSON text, or whatever text the script gives instead.
     pub(crate) arguments: String,
+    /// The arguments in the pieces that are told before the call; none is empty, and there may be none.
+    pub(crate) pieces: Vec<String>,
+}
+
+impl Call {
+    /// Its pieces and itself.
+    pub(crate) fn token_count(&self) -> u64 {
+        self.pieces.len() as u64 + 1
+    }
 }
 
 /// How an answer ends if nothing stops it before.
@@ -117,7 +127,11 @@ impl Answer {
         let answer = Self {
             pieces,
             repeat,
-            tool_calls: form.tool_calls.into_iter().map(form::CallForm::into_call).collect(),
+            tool_calls: form
+                .tool_calls
+                .into_iter()
+                .map(form::CallForm::into_call)
+                .collect::<Result<_, _>>()?,
             delay: Duration::from_millis(form.delay_ms),
             ending,
             input_tokens: usage.input_tokens,
@@ -139,9 +153,14 @@ impl Answer {
         self.pieces.len() as u64 * u64::from(self.repeat)
     }
 
-    /// Pieces and tool calls that it plays in all.
+    /// Tokens that it plays in all.
     pub(crate) fn token_count(&self) -> u64 {
-        self.piece_count() + self.tool_calls.len() as u64
+        self.token_count_with(self.tool_calls.len())
+    }
+
+    /// Tokens that it plays with no more than its first `calls` tool calls.
+    pub(crate) fn token_count_with(&self, calls: usize) -> u64 {
+        self.piece_count() + self.tool_calls.iter().take(calls).map(Call::token_count).sum::<u64>()
     }
 
     /// The text piece at `index`, counted over all repetitions.

@@ -4,7 +4,6 @@
 //! Never: bounds a grammar's text; `error` and `schema` do.
 //! Why: a request waits for its compile, and all streams wait for a step that a mask is part of.
 
-use genesis_mesh_core::Grammar;
 use llguidance::api::ParserLimits;
 
 /// Nodes of regular expressions. In a text, some thousand optional parts in a row take a time that grows
@@ -24,9 +23,8 @@ const MASK_LEXER_FUEL: u64 = 30_000;
 /// Parser items that a mask may make: 5 ms in an ambiguous grammar. Schemas take some hundred.
 const MASK_ITEMS_MAX: usize = 4_000;
 
-/// What the library may do for `grammar`.
-pub(super) fn of(grammar: &Grammar) -> ParserLimits {
-    let is_text = matches!(grammar, Grammar::Lark(_) | Grammar::Regex(_));
+/// What the library may do for a grammar: a text (Lark, a regular expression), or one made of schemas.
+pub(super) fn of(is_text: bool) -> ParserLimits {
     ParserLimits {
         initial_lexer_fuel: if is_text { TEXT_LEXER_FUEL } else { SCHEMA_LEXER_FUEL },
         max_grammar_size: GRAMMAR_SYMBOLS_MAX,

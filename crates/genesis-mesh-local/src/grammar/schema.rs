@@ -22,6 +22,11 @@ pub(super) fn any_object() -> TopLevelGrammar {
 
 /// JSON that validates against `schema`.
 pub(super) fn compact(schema: &Value) -> Result<TopLevelGrammar, GrammarError> {
+    Ok(TopLevelGrammar::from_json_schema(checked(schema)?))
+}
+
+/// `schema` as the library gets it, if it is within the bounds.
+pub(super) fn checked(schema: &Value) -> Result<Value, GrammarError> {
     if is_deeper(schema, DEPTH_MAX) {
         return Err(GrammarError::TooDeep { kind: KIND, limit: DEPTH_MAX });
     }
@@ -31,8 +36,8 @@ pub(super) fn compact(schema: &Value) -> Result<TopLevelGrammar, GrammarError> {
         return Err(GrammarError::TooDeep { kind: KIND, limit: DEPTH_MAX });
     }
     match schema {
-        Value::Object(_) => Ok(TopLevelGrammar::from_json_schema(spaced(schema.clone()))),
-        Value::Bool(true) => Ok(TopLevelGrammar::from_json_schema(spaced(json!({})))),
+        Value::Object(_) => Ok(spaced(schema.clone())),
+        Value::Bool(true) => Ok(spaced(json!({}))),
         Value::Bool(false) => Err(unsupported("the schema `false` allows nothing")),
         _ => Err(unsupported("a schema is an object or a boolean")),
     }
@@ -56,7 +61,7 @@ fn spaced(mut schema: Value) -> Value {
 }
 
 /// The bytes of all regular expressions in `value`, which isn't nested deeply.
-fn pattern_bytes(value: &Value) -> usize {
+pub(super) fn pattern_bytes(value: &Value) -> usize {
     match value {
         Value::Array(items) => items.iter().map(pattern_bytes).sum(),
         Value::Object(fields) => {

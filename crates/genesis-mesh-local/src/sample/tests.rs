@@ -125,11 +125,13 @@ proptest! {
     fn any_bits_as_logits_and_settings_never_panic_and_never_break_the_mask(
         bits in prop::collection::vec(any::<u32>(), 0..200),
         mask in prop::option::of(prop::collection::vec(any::<u32>(), 0..8)),
-        history in prop::collection::vec(0u32..300, 0..20),
-        (temperature, top_k, top_p, min_p, repetition_penalty) in any::<(f32, u32, f32, f32, f32)>(),
+        (history, prompt_len) in (prop::collection::vec(0u32..300, 0..20), 0usize..30),
+        (temperature, top_k, top_p, min_p) in any::<(f32, u32, f32, f32)>(),
+        (repetition_penalty, frequency_penalty, presence_penalty) in any::<(f32, f32, f32)>(),
         position: u64,
     ) {
-        let sampling = Sampling { temperature, top_k, top_p, min_p, repetition_penalty, ..GREEDY };
+        let penalties = Sampling { repetition_penalty, frequency_penalty, presence_penalty, ..GREEDY };
+        let sampling = Sampling { temperature, top_k, top_p, min_p, ..penalties };
         let mut logits: Vec<f32> = bits.iter().map(|&bits| f32::from_bits(bits)).collect();
         let is_allowed = |token: u32| {
             (token as usize) < bits.len()
@@ -138,9 +140,44 @@ proptest! {
                 })
         };
         let any_allowed = (0..bits.len() as u32).any(is_allowed);
-        let picked = Sampler::new(&sampling, 7).pick(&mut logits, mask.as_deref(), &history, position);
+        let mut sampler = Sampler::new(&sampling, 7).after_prompt(prompt_len);
+        let picked = sampler.pick(&mut logits, mask.as_deref(), &history, position);
         prop_assert_eq!(picked.is_some(), any_allowed);
         prop_assert!(picked.is_none_or(is_allowed));
+    }
+
+    #[test]
+    fn penalties_change_the_row_as_counting_every_token_does(
+        vocab in 1usize..300,
+        seed: u64,
+        (history, prompt_len) in (prop::collection::vec(0u32..310, 0..60), 0usize..70),
+        repetition_penalty in prop::sample::select(vec![0.7f32, 1.0, 1.3]),
+        frequency_penalty in prop::sample::select(vec![-2.0f32, 0.0, 0.25, 2.0]),
+        presence_penalty in prop::sample::select(vec![-0.5f32, 0.0, 1.5]),
+    ) {
+        let sampling = Sampling { repetition_penalty, frequency_penalty, presence_penalty, ..GREEDY };
+        let mut sampler = Sampler::new(&sampling, 1).after_prompt(prompt_len);
+        prop_assert_eq!(sampler.is_greedy(), sampling == GREEDY);
+        let logits = row(vocab, seed);
+        let answer = history.get(prompt_len..).unwrap_or_default();
+        let expected: Vec<f64> = (0..vocab as u32).map(|token| {
+            let logit = f64::from(logits[token as usize]);
+            let penalty = if history.contains(&token) { f64::from(repetition_penalty) } else { 1.0 };
+            let logit = if logit > 0.0 { logit / penalty } else { logit * penalty };
+            let count = answer.iter().filter(|other| **other == token).count();
+            let presence = if count > 0 { f64::from(presence_penalty) } else { 0.0 };
+            logit - count as f64 * f64::from(frequency_penalty) - presence
+        }).collect();
+        // Twice: the first pick must leave no count behind.
+        for position in 0..2 {
+            let mut found = logits.clone();
+            let picked = sampler.pick(&mut found, None, &history, position).expect("a token");
+            for (token, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                prop_assert!((f64::from(*found) - expected).abs() < 1e-3, "token {}: {} {}", token, found, expected);
+            }
+            let best = expected.iter().copied().fold(f64::MIN, f64::max);
+            prop_assert!(best - expected[picked as usize] < 1e-3, "token {} is not the best", picked);
+        }
     }
 
     #[test]
@@ -279,6 +316,41 @@ fn the_penalty_counts_each_token_once_and_looks_at_the_sign() {
     assert_eq!(logits, [2.0, -2.0, 1.5, -3.0]);
     let mut logits = [2.9, 1.5];
     assert_eq!(sampler.pick(&mut logits, None, &[0, 0], 0), Some(1));
+}
+
+#[test]
+fn a_greedy_answer_with_a_penalty_leaves_a_token_that_it_has_said_too_often() {
+    let logits = [3.0, 2.9, 1.0];
+    let penalty = Sampling { frequency_penalty: 0.06, ..GREEDY };
+    let mut sampler = Sampler::new(&penalty, 1).after_prompt(3);
+    assert!(!sampler.is_greedy());
+    let mut history = vec![0, 0, 0];
+    for position in 0..4 {
+        history.push(sampler.pick(&mut logits.clone(), None, &history, position).expect("a token"));
+    }
+    // The prompt's three don't count: it takes two of the answer's own to fall behind.
+    assert_eq!(history[3..], [0, 0, 1, 0]);
+    let presence = Sampling { presence_penalty: 0.2, ..GREEDY };
+    assert_eq!(Sampler::new(&presence, 1).pick(&mut logits.clone(), None, &[0, 0], 2), Some(1));
+    assert_eq!(Sampler::new(&presence, 1).pick(&mut logits.clone(), None, &[0, 1], 2), Some(0));
+}
+
+#[test]
+fn the_smallest_temperatures_pick_the_best_token_and_make_no_weight_that_is_no_number() {
+    // 1 / temperature is infinite here, and infinity times the best token's 0 would be NaN.
+    for temperature in [f32::from_bits(1), 1e-40, f32::MIN_POSITIVE, 1e-30] {
+        for setting in SETTINGS {
+            let sampling = Sampling { temperature, ..setting };
+            for row in [[1.0, 3.0, 2.0], [f32::MAX, f32::INFINITY, f32::MIN], [f32::MIN, -1e30, f32::NAN]] {
+                let picked = Sampler::new(&sampling, 5).pick(&mut { row }, None, &[], 9);
+                let best = if row[0] == f32::MAX { 0 } else { 1 };
+                assert!(
+                    picked == Some(best) || (best == 0 && picked == Some(1)),
+                    "{sampling:?} {row:?}: {picked:?}"
+                );
+            }
+        }
+    }
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! What a chat template sees: messages and tools in the form of the library `transformers`.
 //!
 //! Owns: that form, and the walk over all texts that somebody outside wrote.
-//! Never: renders.
+//! Never: renders a template.
 
+use super::json;
 use genesis_mesh_core::{Message, ToolCall, ToolSpec};
 use serde_json::{Value, json};
 
@@ -74,9 +75,23 @@ fn message(message: &Message) -> Value {
     value
 }
 
+/// A tool as the text that models are trained to read.
+pub(crate) fn tool_text(spec: &ToolSpec) -> String {
+    json::spaced(&tool(spec)).unwrap_or_default()
+}
+
+/// A call as the text that models of the Hermes form are trained to write.
+pub(crate) fn call_text(call: &ToolCall) -> String {
+    json::spaced(&json!({ "name": call.name, "arguments": arguments(call) })).unwrap_or_default()
+}
+
 /// Templates read the arguments as an object; a model may have written something else.
+fn arguments(call: &ToolCall) -> Value {
+    serde_json::from_str(&call.arguments).unwrap_or_else(|_| json!(call.arguments))
+}
+
 fn tool_call(call: &ToolCall) -> Value {
-    let arguments: Value = serde_json::from_str(&call.arguments).unwrap_or_else(|_| json!(call.arguments));
+    let arguments = arguments(call);
     json!({ "id": call.id, "type": "function", "function": { "name": call.name, "arguments": arguments } })
 }
 

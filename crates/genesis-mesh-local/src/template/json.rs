@@ -20,20 +20,28 @@ pub(super) fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
     let _: Option<bool> = options.get("ensure_ascii")?;
     let _: Option<bool> = options.get("sort_keys")?;
     options.assert_all_used()?;
-    let mut json = Vec::new();
-    let written = match indent {
+    let text = match indent {
         Some(indent) => {
             let spaces = " ".repeat(indent.min(INDENT_MAX));
-            let formatter = PrettyFormatter::with_indent(spaces.as_bytes());
-            value.serialize(&mut Serializer::with_formatter(&mut json, formatter))
+            written(value, PrettyFormatter::with_indent(spaces.as_bytes()))
         }
-        None => value.serialize(&mut Serializer::with_formatter(&mut json, Spaced)),
+        None => spaced(value),
     };
-    let text = written
-        .map_err(|error| error.to_string())
-        .and_then(|()| String::from_utf8(json).map_err(|error| error.to_string()));
     text.map(Value::from_safe_string)
         .map_err(|reason| Error::new(ErrorKind::BadSerialization, format!("tojson: {reason}")))
+}
+
+/// `value` as JSON text with a space after each comma and colon.
+pub(super) fn spaced(value: &impl Serialize) -> Result<String, String> {
+    written(value, Spaced)
+}
+
+fn written(value: &impl Serialize, formatter: impl Formatter) -> Result<String, String> {
+    let mut json = Vec::new();
+    value
+        .serialize(&mut Serializer::with_formatter(&mut json, formatter))
+        .map_err(|error| error.to_string())
+        .and_then(|()| String::from_utf8(json).map_err(|error| error.to_string()))
 }
 
 /// One space after each comma and colon.

@@ -154,6 +154,12 @@ impl SpecialTokens {
         self.some_control(|control| control == text)
     }
 
+    /// The id of the control token `text`.
+    pub(super) fn control(&self, text: &str) -> Option<u32> {
+        let place = self.control_texts.iter().position(|control| control == text)?;
+        self.control.ids.get(place).copied()
+    }
+
     pub(super) fn bos_text(&self) -> &str {
         &self.bos_text
     }

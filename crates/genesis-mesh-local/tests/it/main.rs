@@ -12,3 +12,4 @@ mod inspect;
 mod tokenizer;
 mod template;
 mod grammar;
+mod tools;

@@ -4,7 +4,7 @@
 //! Never: waits or makes events.
 
 use crate::script::{Answer, Asked, Ending};
-use genesis_mesh_core::{FinishReason, GenerateRequest, ModelError};
+use genesis_mesh_core::{FinishReason, GenerateRequest, ModelError, ToolChoice};
 
 /// The course of one answer.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub(crate) struct Plan {
     /// Where the visible text ends, if a stop string ends it: the piece, and the byte in it.
     stop: Option<(u64, usize)>,
     pub(super) input_tokens: u64,
+    /// Tool calls to play: the first of the script's.
+    pub(super) calls: usize,
     /// Tool calls of the conversation so far; ids count on from them.
     pub(super) calls_before: usize,
     pub(super) logprobs: Option<u8>,
@@ -54,7 +56,8 @@ impl Plan {
                 .ok_or(ModelError::ContextExceeded { prompt_tokens: input_tokens, context_tokens })?,
         };
         let limit = request.max_tokens.map_or(room, |most| room.min(most.into()));
-        let (mut token_count, mut end) = script_end(answer);
+        let calls = calls_of(answer, request);
+        let (mut token_count, mut end) = script_end(answer, calls);
         if limit < token_count {
             (token_count, end) = (limit, End::Done(FinishReason::Length));
         }
@@ -63,6 +66,7 @@ impl Plan {
             end,
             stop: None,
             input_tokens,
+            calls,
             calls_before: asked.call_count(),
             logprobs: request.logprobs,
         };
@@ -113,12 +117,22 @@ impl Plan {
     }
 }
 
-fn script_end(answer: &Answer) -> (u64, End) {
-    let token_count = answer.token_count();
+/// How many of the script's calls the request lets a model make.
+fn calls_of(answer: &Answer, request: &GenerateRequest) -> usize {
+    let all = answer.tool_calls.len();
+    match request.tool_choice {
+        ToolChoice::None => 0,
+        _ if request.is_single_tool_call => all.min(1),
+        _ => all,
+    }
+}
+
+fn script_end(answer: &Answer, calls: usize) -> (u64, End) {
+    let token_count = answer.token_count_with(calls);
     match &answer.ending {
-        Ending::Cut(after) => (*after, End::Fails(ModelError::Truncated)),
+        Ending::Cut(after) => (token_count.min(*after), End::Fails(ModelError::Truncated)),
         Ending::Fails(error) => (token_count, End::Fails(error.clone())),
-        Ending::Done if answer.tool_calls.is_empty() => (token_count, End::Done(FinishReason::Stop)),
+        Ending::Done if calls == 0 => (token_count, End::Done(FinishReason::Stop)),
         Ending::Done => (token_count, End::Done(FinishReason::ToolCalls)),
     }
 }

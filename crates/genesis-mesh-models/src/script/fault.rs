@@ -111,6 +111,9 @@ pub enum RuleFault {
     /// `repeat = 0`.
     #[error("repeat must be 1 or more")]
     RepeatZero,
+    /// The pieces of a call are its arguments.
+    #[error("a tool call has both arguments and pieces")]
+    ArgumentsAndPieces,
     /// An answer ends in one way.
     #[error("the rule has both error and cut_after")]
     ErrorAndCut,

@@ -4,7 +4,7 @@
 //! Never: checks how values fit together; `Script` does.
 //! Source: docs/scripted-model.md, whose examples a test reads.
 
-use super::Call;
+use super::{Call, RuleFault};
 use genesis_mesh_core::{ModelError, Role};
 use serde::Deserialize;
 use toml::Spanned;
@@ -58,18 +58,22 @@ pub(super) struct WhenForm {
 pub(super) struct CallForm {
     name: String,
     arguments: Option<toml::Value>,
+    pieces: Option<Vec<String>>,
     id: Option<String>,
 }
 
 impl CallForm {
     /// Text stands as it is, so that a script can also play broken JSON; anything else is written as JSON.
-    pub(super) fn into_call(self) -> Call {
-        let arguments = match self.arguments {
-            None => "{}".to_owned(),
-            Some(toml::Value::String(text)) => text,
-            Some(value) => json_of(value).to_string(),
+    pub(super) fn into_call(self) -> Result<Call, RuleFault> {
+        let (arguments, pieces) = match (self.arguments, self.pieces) {
+            (Some(_), Some(_)) => return Err(RuleFault::ArgumentsAndPieces),
+            (None, Some(pieces)) if pieces.iter().any(String::is_empty) => return Err(RuleFault::EmptyPiece),
+            (None, Some(pieces)) => (pieces.concat(), pieces),
+            (None, None) => ("{}".to_owned(), Vec::new()),
+            (Some(toml::Value::String(text)), None) => (text, Vec::new()),
+            (Some(value), None) => (json_of(value).to_string(), Vec::new()),
         };
-        Call { id: self.id, name: self.name, arguments }
+        Ok(Call { id: self.id, name: self.name, arguments, pieces })
     }
 }
 

@@ -35,7 +35,7 @@ const WHEN: &[Key] = &[
     Key("tool", &[]),
 ];
 
-const TOOL_CALL: &[Key] = &[Key("name", &[]), Key("arguments", &[]), Key("id", &[])];
+const TOOL_CALL: &[Key] = &[Key("name", &[]), Key("arguments", &[]), Key("pieces", &[]), Key("id", &[])];
 
 const ERROR: &[Key] = &[
     Key("code", &[]),

@@ -127,6 +127,8 @@ fn a_rule_that_contradicts_itself_is_refused() {
         ("text = 'x'\npiece_chars = 0", RuleFault::PieceCharsZero),
         ("repeat = 3\ncut_after = 0", RuleFault::NothingToRepeat),
         ("text = 'x'\nrepeat = 0", RuleFault::RepeatZero),
+        ("tool_calls = [{ name = 'x', arguments = {}, pieces = ['{}'] }]", RuleFault::ArgumentsAndPieces),
+        ("tool_calls = [{ name = 'x', pieces = [''] }]", RuleFault::EmptyPiece),
         ("cut_after = 0\nerror = { code = 'model_busy' }", RuleFault::ErrorAndCut),
         ("text = 'x'\nrepeat = 3\ncut_after = 4", RuleFault::CutBeyondEnd { cut_after: 4, pieces: 3 }),
         ("text = 'a b'\nrepeat = 500_001", RuleFault::TooLong { pieces: 1_000_002, pieces_max: PIECES_MAX }),

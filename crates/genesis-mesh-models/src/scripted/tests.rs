@@ -2,7 +2,9 @@
 
 use super::*;
 use futures_util::StreamExt;
-use genesis_mesh_core::{FinishReason, Message, ModelEvent, Prompt, Role, TokenLogprob, ToolCall, Usage};
+use genesis_mesh_core::{
+    FinishReason, Message, ModelEvent, Prompt, Role, TokenLogprob, ToolCall, ToolCallDelta, ToolChoice, Usage,
+};
 use std::io::Write;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -258,4 +260,36 @@ fn a_file_that_is_missing_or_wrong_is_named() {
     assert_eq!(source.as_deref(), Some("line 2: unknown key `txet`; the nearest known key is `text`"));
     std::fs::write(&path, "name = 'file'\n[[rule]]\ntext = 'x'").expect("written");
     assert_eq!(ScriptedModel::from_file(&path).expect("a script").info().name, "file");
+}
+
+#[tokio::test]
+async fn a_call_in_pieces_is_told_piece_by_piece_and_then_whole() {
+    let script =
+        "[[rule]]\ntext = 'See'\ntool_calls = [{ name = 'a', pieces = ['{\"x\"', ': 1}'] }, { name = 'b' }]";
+    let delta = |arguments: &str| {
+        let (id, name) = ("call_1".to_owned(), "a".to_owned());
+        Ok(ModelEvent::ToolCallDelta(ToolCallDelta { id, name, arguments: arguments.to_owned() }))
+    };
+    let (id, name, arguments) = ("call_1".to_owned(), "a".to_owned(), "{\"x\": 1}".to_owned());
+    let whole = Ok(ModelEvent::ToolCall(ToolCall { id, name, arguments }));
+    let events = play(script, request("")).await;
+    let expected = [text("See"), delta("{\"x\""), delta(": 1}"), whole, call("call_2", "b")];
+    assert_eq!(events[..5], expected);
+    assert_eq!(events[5..], [done(0, 5, FinishReason::ToolCalls)]);
+    let cut = play(script, GenerateRequest { max_tokens: Some(3), ..request("") }).await;
+    assert_eq!(cut[1..], [delta("{\"x\""), delta(": 1}"), done(0, 3, FinishReason::Length)]);
+}
+
+#[tokio::test]
+async fn a_request_without_calls_or_with_one_gets_no_more() {
+    let script = "[[rule]]\ntext = 'See'\ntool_calls = [{ name = 'a' }, { name = 'b' }]";
+    let none = GenerateRequest { tool_choice: ToolChoice::None, ..request("") };
+    assert_eq!(play(script, none).await, [text("See"), done(0, 1, FinishReason::Stop)]);
+    let single = GenerateRequest { is_single_tool_call: true, ..request("") };
+    assert_eq!(
+        play(script, single).await,
+        [text("See"), call("call_1", "a"), done(0, 2, FinishReason::ToolCalls)]
+    );
+    let named = GenerateRequest { tool_choice: ToolChoice::Named("b".to_owned()), ..request("") };
+    assert_eq!(play(script, named).await.len(), 4, "as written");
 }
