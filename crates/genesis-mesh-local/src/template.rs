@@ -5,8 +5,8 @@
 //! Never: reads a clock (`strftime_now` is undefined), loads another template, or runs without a bound.
 //! Flow: `tokens` marks the conversation's texts, renders, and encodes; marks keep texts plain.
 
-mod conversation;
 mod json;
+mod conversation;
 #[cfg(test)]
 mod tests;
 

@@ -55,7 +55,7 @@ fn tokenizer(control: Option<&str>) -> Tokenizer {
                 tokens.push(text.to_owned());
             }
             ("tokenizer.ggml.token_type", crate::gguf::Value::Array(Array::I32(types)), Some(_)) => {
-                types.push(3)
+                types.push(3);
             }
             _ => {}
         }

@@ -15,7 +15,7 @@ fn tool(name: &str, description: &str, parameters: Value) -> ToolSpec {
     ToolSpec { name: name.to_owned(), description: description.to_owned(), parameters }
 }
 
-fn object(properties: Value) -> Value {
+fn object(properties: &Value) -> Value {
     let required: Vec<&String> = properties.as_object().unwrap().keys().collect();
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
@@ -25,14 +25,14 @@ fn tools() -> Vec<ToolSpec> {
         tool(
             "get_weather",
             "Says the weather in a city.",
-            object(json!({ "city": { "type": "string", "maxLength": 20 } })),
+            object(&json!({ "city": { "type": "string", "maxLength": 20 } })),
         ),
         tool(
             "add",
             "Adds two numbers.",
-            object(json!({ "a": { "type": "number" }, "b": { "type": "number" } })),
+            object(&json!({ "a": { "type": "number" }, "b": { "type": "number" } })),
         ),
-        tool("get_time", "Says what time it is.", object(json!({}))),
+        tool("get_time", "Says what time it is.", object(&json!({}))),
     ]
 }
 
@@ -46,9 +46,9 @@ fn schema(index: u64) -> Value {
             json!({ "type": "array", "items": { "type": "boolean" }, "minItems": 1, "maxItems": 1 + index % 4 })
         }
         3 => json!({ "type": "number" }),
-        _ => object(json!({ "inner": text.clone(), "flag": { "type": "boolean" } })),
+        _ => object(&json!({ "inner": text.clone(), "flag": { "type": "boolean" } })),
     };
-    object(json!({ format!("field_{index}"): value, "note": text }))
+    object(&json!({ format!("field_{index}"): value, "note": text }))
 }
 
 fn ask(text: &str, seed: u64, tools: Vec<ToolSpec>, tool_choice: ToolChoice) -> GenerateRequest {
@@ -211,7 +211,7 @@ async fn a_seeded_call_repeats_with_its_id() {
 async fn a_call_that_is_cancelled_or_cut_is_no_call() {
     let Some(model) = local(&LocalOptions::default()) else { return };
     let long = || {
-        let text = object(json!({ "text": { "type": "string", "minLength": 3000 } }));
+        let text = object(&json!({ "text": { "type": "string", "minLength": 3000 } }));
         ask("Write a story.", 1, vec![tool("write", "Writes.", text)], ToolChoice::Required)
     };
     let cut = events(&model, GenerateRequest { max_tokens: Some(60), ..long() }).await;
@@ -250,7 +250,7 @@ async fn stop_strings_and_log_probabilities_are_of_text_alone() {
 #[tokio::test]
 async fn with_a_response_format_the_answer_has_it_or_is_calls() {
     let Some(model) = local(&LocalOptions::default()) else { return };
-    let format = object(json!({ "answer": { "type": "string", "maxLength": 30 } }));
+    let format = object(&json!({ "answer": { "type": "string", "maxLength": 30 } }));
     let request = |seed, choice| GenerateRequest {
         grammar: Some(Grammar::JsonSchema(format.clone())),
         ..ask("What is the weather in Rome?", seed, tools(), choice)
@@ -275,7 +275,7 @@ async fn with_a_response_format_the_answer_has_it_or_is_calls() {
 #[tokio::test]
 async fn a_mistake_in_a_tool_is_told_before_anything_is_computed() {
     let Some(model) = local(&LocalOptions::default()) else { return };
-    let bad = object(json!({ "x": { "type": "string", "pattern": "(" } }));
+    let bad = object(&json!({ "x": { "type": "string", "pattern": "(" } }));
     let request = ask("x", 1, [tools(), vec![tool("bad", "", bad)]].concat(), ToolChoice::Auto);
     let error = model.generate(request).await.map(drop);
     let expected = "tools[3].function.parameters";

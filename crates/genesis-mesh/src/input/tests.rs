@@ -107,7 +107,7 @@ fn a_response_format_is_found_by_its_type() {
     refused(with(json!({})), "response_format.type: this field is required");
 }
 
-fn with_tools(choice: Value) -> Value {
+fn with_tools(choice: &Value) -> Value {
     let weather = json!({"type": "function", "function": {
         "name": "get_weather", "description": "Says it.", "strict": true,
         "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
@@ -118,7 +118,7 @@ fn with_tools(choice: Value) -> Value {
 
 #[test]
 fn tools_reach_the_model_and_one_without_parameters_takes_none() {
-    let request = request(with_tools(Value::Null)).expect("valid");
+    let request = request(with_tools(&Value::Null)).expect("valid");
     assert!(request.is_single_tool_call);
     assert_eq!(request.tool_choice, ToolChoice::Auto);
     let [weather, time] = request.tools.as_slice() else { panic!("{:?}", request.tools) };
@@ -130,18 +130,18 @@ fn tools_reach_the_model_and_one_without_parameters_takes_none() {
 
 #[test]
 fn a_tool_choice_is_a_word_or_a_tool_of_the_request() {
-    let choice = |choice: Value| request(with_tools(choice)).expect("valid").tool_choice;
+    let choice = |choice: Value| request(with_tools(&choice)).expect("valid").tool_choice;
     assert_eq!(choice(json!("auto")), ToolChoice::Auto);
     assert_eq!(choice(json!("none")), ToolChoice::None);
     assert_eq!(choice(json!("required")), ToolChoice::Required);
     let named = |name: &str| json!({"type": "function", "function": {"name": name}});
     assert_eq!(choice(named("get_time")), ToolChoice::Named("get_time".into()));
     refused(
-        with_tools(named("get_wether")),
+        with_tools(&named("get_wether")),
         "tool_choice.function.name: no tool in `tools` has this name, perhaps `get_weather` is meant",
     );
     refused(
-        with_tools(json!("always")),
+        with_tools(&json!("always")),
         "tool_choice: expected one of \"auto\", \"none\", \"required\", got \"always\"",
     );
     refused(json!({"prompt": "hi", "tool_choice": "required"}), "tool_choice: a call is required");
