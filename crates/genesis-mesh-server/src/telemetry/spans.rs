@@ -123,18 +123,10 @@ impl Spans {
     }
 }
 
-/// Who sends: `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` first, then what is known here.
+/// Who sends: the service's name, and what `OTEL_RESOURCE_ATTRIBUTES` adds.
 fn resource(service_name: &str) -> Resource {
     let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
-    let found = Resource::builder().with_attribute(version.clone()).build();
-    let is_named = found
-        .get(&opentelemetry::Key::from_static_str("service.name"))
-        .is_some_and(|name| !name.as_str().starts_with("unknown_service"));
-    if is_named {
-        found
-    } else {
-        Resource::builder().with_service_name(service_name.to_owned()).with_attribute(version).build()
-    }
+    Resource::builder().with_attribute(version).with_service_name(service_name.to_owned()).build()
 }
 
 /// An exporter whose first failure and recovery are told; the SDK itself is silent.

@@ -37,6 +37,7 @@ impl Collector {
     fn options(&self) -> ServeOptions {
         let mut options = ServeOptions::default();
         options.telemetry.otlp_endpoint = Some(self.endpoint.clone());
+        options.telemetry.service_name = "named-by-test".to_owned();
         options
     }
 
@@ -70,7 +71,7 @@ async fn collect(mut stream: TcpStream, spans: Arc<Mutex<Vec<Span>>>) {
         }
         let request = ExportTraceServiceRequest::decode(&bytes[start..start + length]).unwrap();
         let resource = request.resource_spans[0].resource.as_ref().unwrap();
-        assert_eq!(text(&resource.attributes, "service.name"), "genesis-mesh");
+        assert_eq!(text(&resource.attributes, "service.name"), "named-by-test");
         let scopes = request.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
         spans.lock().unwrap().extend(scopes.flat_map(|scope| scope.spans));
         bytes.drain(..start + length);
