@@ -16,6 +16,7 @@ pub(crate) mod models;
 
 use crate::access::Principal;
 use crate::app::App;
+use crate::clock;
 use crate::http::answer::ErrorAnswer;
 use crate::http::body::json;
 use crate::http::error::HttpError;
@@ -40,13 +41,13 @@ struct Chat {
     /// The contract of a body; it compiles, as a test shows.
     schema: Result<Schema, String>,
     /// When the server started, in seconds since 1970.
-    started: u64,
+    started: i64,
 }
 
 /// The routes of this surface.
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>(app: &Arc<App>) -> Router<S> {
     let schema = Schema::compile(ChatBody::json_schema());
-    let chat = Arc::new(Chat { app: Arc::clone(app), schema, started: stamp::now() });
+    let chat = Arc::new(Chat { app: Arc::clone(app), schema, started: clock::unix_seconds() });
     let only = |allowed: &'static str| {
         move |method: Method| async move { HttpError::MethodNotAllowed { method: method.to_string(), allowed } }
     };

@@ -13,15 +13,7 @@ use syn::visit::{self, Visit};
 const HOMES: [(&str, &[&str], &str); 4] = [
     ("tokio::spawn", &["crates/genesis-mesh-server/src/tasks.rs"], "spawn through the owner's task set"),
     ("task::spawn", &[], "spawn through the owner's task set"),
-    (
-        "SystemTime::now",
-        &[
-            "crates/genesis-mesh-server/src/clock.rs",
-            // The API of chat completions dates each answer.
-            "crates/genesis-mesh-server/src/chat/stamp.rs",
-        ],
-        "take the time as a value",
-    ),
+    ("SystemTime::now", &["crates/genesis-mesh-server/src/clock.rs"], "take the time as a value"),
     (
         "Instant::now",
         &[

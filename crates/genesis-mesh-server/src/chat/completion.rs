@@ -24,7 +24,7 @@ pub(crate) struct ChatCompletion<'a> {
     #[schemars(extend("const" = "chat.completion"))]
     pub(crate) object: &'static str,
     /// When it was asked for, in seconds since 1970.
-    pub(crate) created: u64,
+    pub(crate) created: i64,
     /// The agent that answered.
     pub(crate) model: &'a str,
     /// The version of what computed it.
@@ -199,7 +199,7 @@ pub(crate) struct ChatChunk<'a> {
     #[schemars(extend("const" = "chat.completion.chunk"))]
     pub(crate) object: &'static str,
     /// When the answer was asked for, in seconds since 1970.
-    pub(crate) created: u64,
+    pub(crate) created: i64,
     /// The agent that answers.
     pub(crate) model: &'a str,
     /// The version of what computes it.

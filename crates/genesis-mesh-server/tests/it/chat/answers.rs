@@ -2,7 +2,9 @@
 
 use super::speaker::saying;
 use crate::desk::Desk;
+use genesis_mesh_server::{ApiKey, Scope, ServeOptions};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
@@ -86,4 +88,30 @@ async fn models_are_the_agents() {
         let (found, _, body) = desk.get(path).await;
         assert_eq!((found, body["error"]["code"].as_str()), (status, Some(code)), "{body}");
     }
+}
+
+#[tokio::test]
+async fn a_key_sees_the_models_that_it_opens_and_no_others() {
+    let mut options = ServeOptions::default();
+    let mut key = ApiKey::new("one", Sha256::digest("gm_one").into());
+    key.scopes = vec![Scope::Agent("puppet".into())];
+    options.keys = vec![key];
+    let desk = Desk::with(options).await;
+    let get = |path| {
+        let head =
+            format!("GET {path} HTTP/1.1\nHost: x\nConnection: close\nAuthorization: Bearer gm_one\n\n");
+        let desk = &desk;
+        async move { desk.http(&head).await }
+    };
+    let (_, _, list) = get("/v1/models").await;
+    let names: Vec<_> = list["data"].as_array().unwrap().iter().map(|model| &model["id"]).collect();
+    assert_eq!(names, ["puppet"]);
+    assert_eq!(get("/v1/models/puppet").await.0, 200);
+    let (status, _, body) = get("/v1/models/lines").await;
+    assert_eq!((status, body["error"]["code"].as_str()), (403, Some("scope_missing")), "{body}");
+    let headers = "content-type: application/json\nauthorization: Bearer gm_one\n";
+    let allowed = saying("echo hi", json!({})).to_string();
+    assert_eq!(desk.post(headers, allowed.as_bytes()).await.status, 200);
+    let refused = desk.post(headers, allowed.replace("puppet", "lines").as_bytes()).await;
+    assert_eq!((refused.status, refused.code()), (403, "scope_missing"));
 }
