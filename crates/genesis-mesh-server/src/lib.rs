@@ -22,6 +22,7 @@ mod pages;
 mod routes;
 pub mod config;
 mod serve;
+pub mod testing;
 
 pub use keys::{ApiKey, Scope};
 pub use options::{Limits, LogFormat, ServeOptions, TelemetryOptions, TlsFiles};

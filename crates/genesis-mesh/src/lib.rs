@@ -18,6 +18,7 @@ mod chat;
 mod agent;
 mod mesh;
 mod setup;
+pub mod testing;
 
 /// The local inference engine, as far as a program chooses its parts.
 pub mod local {

@@ -1,7 +1,7 @@
 //! Links: what the documents name is there.
 //!
 //! Owns: relative links in Markdown, the source files that ARCHITECTURE.md and docs/ name in backticks, and
-//! the Rust in README.md, which must be part of an example, since examples are compiled.
+//! the Rust in README.md and docs/, which must be part of an example, since examples are compiled.
 //! Never: asks the network, or checks the part of a link after `#`.
 
 use super::finding::Finding;
@@ -16,8 +16,8 @@ pub(crate) fn check(files: &[File]) -> Vec<Finding> {
 
 fn check_document(files: &[File], document: &File) -> Vec<Finding> {
     let names_sources = document.path == "ARCHITECTURE.md" || document.path.starts_with("docs/");
-    let mut findings =
-        if document.path == "README.md" { check_examples(files, document) } else { Vec::new() };
+    let shows_rust = document.path == "README.md" || document.path.starts_with("docs/");
+    let mut findings = if shows_rust { check_examples(files, document) } else { Vec::new() };
     for (index, line) in document.text.lines().enumerate() {
         let mut add = |advice| findings.push(Finding::new(&document.path, index + 1, RULE, advice));
         for target in links(line) {

@@ -287,12 +287,13 @@ fn documents_name_files_that_are_there() {
 }
 
 #[test]
-fn rust_in_the_readme_is_part_of_an_example() {
-    let readme =
-        |code: &str| text("README.md", &format!("Text.\n\n```rust\n{code}\n```\n\n```\nnot rust\n```\n"));
+fn rust_in_the_documents_is_part_of_an_example() {
+    let shown = |page, code: &str| text(page, &format!("Text.\n\n```rust\n{code}\n```\n\n```\nno\n```\n"));
     let example = || text("crates/a/examples/01_hello.rs", "//! Hello.\nfn main() {\n    hello();\n}\n");
-    check_rules(&[readme("fn main() {\n    hello();\n}"), example()], []);
-    check_rules(&[readme("fn main() {\n    hullo();\n}"), example()], ["3: link"]);
+    for page in ["README.md", "docs/a.md"] {
+        check_rules(&[shown(page, "fn main() {\n    hello();\n}"), example()], []);
+        check_rules(&[shown(page, "fn main() {\n    hullo();\n}"), example()], ["3: link"]);
+    }
 }
 
 #[test]

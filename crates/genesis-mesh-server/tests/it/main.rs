@@ -21,3 +21,4 @@ mod binary;
 mod observe;
 mod observe_logs;
 mod observe_spans;
+mod testing;

@@ -4,4 +4,5 @@
 
 mod setup;
 mod runs;
+mod testing;
 mod probe;
