@@ -9,7 +9,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import ROOT
+from conftest import BINARY, ROOT, running
 from node_script import run_node
 
 DEV = ROOT / ".devcontainer" / "Dockerfile"
@@ -143,6 +143,16 @@ def test_the_production_image_starts_the_binary_that_cargo_builds():
     check = json.loads(stage["HEALTHCHECK"].split(" CMD ", 1)[1])
     assert check == [binary, "health", "--url", "http://127.0.0.1:8080/health"]
     assert json.loads(stage["CMD"]) == ["serve", "--host", "0.0.0.0", "--port", "8080"]
+
+
+def test_the_health_check_of_the_image_tells_a_server_that_is_well_from_one_that_is_gone(tmp_path):
+    _, command, option, url = json.loads(last_stage(PRODUCTION)["HEALTHCHECK"].split(" CMD ", 1)[1])
+    script = tmp_path / "script.toml"
+    script.write_text('[[rule]]\ntext = "Hello."\n')
+    with running("--script", str(script)) as server:
+        check = [BINARY, command, option, url.replace("127.0.0.1:8080", server.address)]
+        assert subprocess.run(check, timeout=60).returncode == 0
+    assert subprocess.run(check, timeout=60, capture_output=True).returncode == 1
 
 
 def cargo_metadata(folder, *arguments):
