@@ -80,6 +80,7 @@ def test_an_answer_in_one_piece(script, script_model):
     assert (answer.object, answer.model) == ("chat.completion", script_model)
     assert answer.id.startswith("chatcmpl-")
     assert answer.system_fingerprint
+    assert answer._request_id
     assert answer.usage.completion_tokens == 3
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + 3
 
@@ -159,6 +160,7 @@ def test_mistakes_are_the_clients_own_exceptions(script, script_model):
     error = failure.value
     assert (error.status_code, error.code, error.param) == (400, "invalid_input", "temperature")
     assert error.type == "invalid_request_error"
+    assert error.request_id
     assert "got 3" in error.message
     with pytest.raises(openai.NotFoundError) as failure:
         create(model="nobody", messages=user("hi"))
