@@ -12,7 +12,7 @@ mod ticket;
 
 pub(crate) use self::error::AccessError;
 pub(crate) use self::principal::{Principal, RunPermit};
-pub(crate) use self::site::InvalidOrigin;
+pub(crate) use self::site::{InvalidOrigin, is_origin};
 
 use self::need::Need;
 use self::site::Site;

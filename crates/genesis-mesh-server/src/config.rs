@@ -187,7 +187,7 @@ impl Config {
     /// # Errors
     /// What to do about it.
     pub fn may_listen_on(&self, address: std::net::IpAddr) -> Result<(), ConfigError> {
-        if address.is_loopback() || !self.options.keys.is_empty() || self.is_insecure {
+        if address.to_canonical().is_loopback() || !self.options.keys.is_empty() || self.is_insecure {
             return Ok(());
         }
         let message = open_without_keys(&self.host);

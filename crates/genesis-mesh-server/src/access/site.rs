@@ -105,6 +105,11 @@ fn shown(value: &str) -> String {
     value.chars().take(100).collect()
 }
 
+/// Whether `text` is an origin that the options may list.
+pub(crate) fn is_origin(text: &str) -> bool {
+    normal(text).is_ok()
+}
+
 fn normal(origin: &str) -> Result<String, InvalidOrigin> {
     let invalid = || InvalidOrigin { origin: origin.to_owned() };
     let bare = origin.trim().trim_end_matches('/').to_ascii_lowercase();

@@ -12,17 +12,21 @@ use std::fs;
 
 /// The agent of a table; `None` if something is wrong, which the reader then knows.
 pub(super) fn agent(name: &str, form: &AgentForm, reader: &mut Reader<'_>) -> Option<Agent> {
-    if form.prompt.is_none() && form.messages.is_empty() {
-        let table = reader.root.get("agents").and_then(|agents| agents.node.get(name));
-        let without_effect: Vec<String> = table.map_or_else(Vec::new, |table| {
-            let keys = table.node.entries().iter().map(|entry| entry.name.clone());
-            keys.filter(|key| key != "model").collect()
-        });
+    let table = reader.root.get("agents").and_then(|agents| agents.node.get(name));
+    // What the file says counts, not what is left of it after mistakes that are told already.
+    let keys: Vec<&str> = table.map_or_else(Vec::new, |table| {
+        table.node.entries().iter().map(|entry| entry.name.as_str()).collect()
+    });
+    if !keys.contains(&"prompt") && !keys.contains(&"messages") {
+        let without_effect: Vec<&str> = keys.into_iter().filter(|key| *key != "model").collect();
         for key in &without_effect {
             reader
                 .say(&["agents", name, key], format!("`{key}` has no effect without `prompt` or `messages`"));
         }
         return without_effect.is_empty().then(|| Agent::model(form.model.clone()));
+    }
+    if form.prompt.is_none() && form.messages.is_empty() {
+        return None;
     }
     let mut pipeline = Pipeline::new(form.model.clone()).sampling(sampling(form));
     if let Some(text) = &form.description {

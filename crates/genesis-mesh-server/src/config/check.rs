@@ -59,14 +59,11 @@ impl<'a> Checker<'a> {
         let read: Vec<Json> = nodes.iter().filter_map(|node| self.value(items, node, &node.place)).collect();
         let bound = |key: &str| schema.get(key).and_then(Json::as_u64);
         let count = nodes.len() as u64;
-        if bound("minItems").is_some_and(|min| count < min)
-            || bound("maxItems").is_some_and(|max| count > max)
-        {
-            let most = bound("maxItems").map_or("any number".to_owned(), |max| max.to_string());
-            self.say(
-                place,
-                format!("expected {} to {most} items, got {count}", bound("minItems").unwrap_or(0)),
-            );
+        let at_least = bound("minItems").filter(|min| count < *min).map(|min| format!("at least {min}"));
+        let at_most = bound("maxItems").filter(|max| count > *max).map(|max| format!("at most {max}"));
+        if let Some(bound) = at_least.or(at_most) {
+            self.say(place, format!("expected a list of {bound}, got {count}"));
+            return None;
         }
         // A list keeps its length, so that a path finds the same item in both.
         (read.len() == nodes.len()).then_some(Json::Array(read))

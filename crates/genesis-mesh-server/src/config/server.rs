@@ -5,6 +5,7 @@
 
 use super::form::{LimitsForm, LogFormatForm, ServerForm, TelemetryForm};
 use super::reader::Reader;
+use crate::access::is_origin;
 use crate::options::{Limits, LogFormat, ServeOptions, TelemetryOptions, TlsFiles};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -22,8 +23,7 @@ pub(super) fn options(form: &ServerForm, reader: &mut Reader<'_>) -> ServeOption
     for (index, origin) in options.origins.iter().enumerate() {
         if !is_origin(origin) {
             let index = index.to_string();
-            let message =
-                "an origin is a scheme and a host, with a port if it has one: `https://example.org`";
+            let message = "expected scheme, host and port alone, as in `https://example.org`, or `null`";
             reader.say(&["server", "origins", &index], message);
         }
     }
@@ -64,22 +64,10 @@ fn tls(form: &ServerForm, reader: &mut Reader<'_>) -> Option<TlsFiles> {
     }
 }
 
-/// Whether `text` is what a browser sends as `Origin`: lower case, no path, no trailing slash.
-fn is_origin(text: &str) -> bool {
-    let Some((scheme, authority)) = text.split_once("://") else { return false };
-    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_lowercase())
-        && scheme
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte));
-    let is_authority = !authority.is_empty()
-        && authority.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@\\*".contains(&byte));
-    is_scheme && is_authority
-}
-
 /// Whether other machines reach a server on `host`, as far as its text says.
 pub(super) fn is_open(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
-    address.parse::<IpAddr>().is_ok_and(|address| !address.is_loopback())
+    address.parse::<IpAddr>().is_ok_and(|address| !address.to_canonical().is_loopback())
 }
 
 pub(super) fn telemetry(form: &TelemetryForm, reader: &mut Reader<'_>) -> TelemetryOptions {

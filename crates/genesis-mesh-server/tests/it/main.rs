@@ -18,6 +18,7 @@ mod access;
 mod chat;
 mod pages;
 mod binary;
+mod config;
 mod observe;
 mod observe_logs;
 mod observe_spans;

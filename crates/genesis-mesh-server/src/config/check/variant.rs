@@ -20,7 +20,8 @@ impl<'a> Checker<'a> {
             .collect();
         match (fitting.as_slice(), &node.value) {
             ([], value) => {
-                let shapes: Vec<String> = variants.iter().map(|variant| self.words(variant)).collect();
+                let mut shapes: Vec<String> = variants.iter().map(|variant| self.words(variant)).collect();
+                shapes.dedup();
                 let message = format!("expected {}, got {}", shapes.join(" or "), scalar::given(value));
                 self.say(&node.place, message);
                 None

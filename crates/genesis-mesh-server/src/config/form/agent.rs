@@ -19,6 +19,7 @@ pub(in crate::config) struct AgentForm {
     pub(in crate::config) system: Option<String>,
     /// Messages between the system message and the prompt, for example a question with its answer as a pattern.
     #[serde(default)]
+    #[schemars(length(min = 1))]
     pub(in crate::config) messages: Vec<MessageForm>,
     /// The user message, a Jinja template over the input's fields.
     pub(in crate::config) prompt: Option<String>,
