@@ -4,7 +4,6 @@ use super::super::{Config, ModelPlan, Sources};
 use super::folder;
 use serde_json::Value;
 use std::fs;
-use std::path::PathBuf;
 
 /// Three values that the key takes; the schema says of which kind they are.
 fn values(schema: &Value, key: &str) -> Option<[String; 3]> {
@@ -171,7 +170,7 @@ fn loads_files_of_tls() {
         .text(file, "[server]\ntls_cert = \"a.pem\"\ntls_key = \"none.pem\"")
         .variable("GENESIS_MESH_TLS_KEY", folder.path().join("b.pem").to_str().unwrap());
     let tls = Config::load(&sources).unwrap().serve_options().tls.unwrap();
-    assert_eq!([tls.cert, tls.key], ["a.pem", "b.pem"].map(|name| PathBuf::from(folder.path().join(name))));
+    assert_eq!([tls.cert, tls.key], ["a.pem", "b.pem"].map(|name| folder.path().join(name)));
 }
 
 #[test]
