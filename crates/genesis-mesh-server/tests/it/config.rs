@@ -2,12 +2,16 @@
 
 use crate::binary::{program, signal};
 use genesis_mesh_server::config::{Config, Sources};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Output;
+use std::sync::Arc;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 
 /// A folder in which the program runs.
@@ -251,4 +255,66 @@ async fn flags_beat_the_environment_which_beats_the_file() {
         let banner = stopped(child).await;
         assert!(banner.contains("/ws/own") && banner.contains("  config  mine.toml"), "{banner}");
     }
+}
+
+/// Answers one TLS connection with `status`, and shows the certificate in the files.
+async fn serve_once(listener: TcpListener, files: [String; 2], status: &'static str) {
+    let [cert, key] = files;
+    let certificates =
+        CertificateDer::pem_slice_iter(cert.as_bytes()).collect::<Result<Vec<_>, _>>().unwrap();
+    let config =
+        rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(certificates, PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap())
+            .unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    let Ok(mut stream) = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(stream).await else {
+        return;
+    };
+    let mut head = [0; 1024];
+    let count = stream.read(&mut head).await.unwrap();
+    assert!(head[..count].starts_with(b"GET /health HTTP/1.1\r\nhost: 127.0.0.1:"));
+    let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+    stream.write_all(answer.as_bytes()).await.unwrap();
+    drop(stream.shutdown().await);
+}
+
+#[tokio::test]
+async fn the_health_of_a_server_with_tls_is_asked_for_by_its_certificate() {
+    let place = Place::new();
+    let identity = || {
+        let made = rcgen::generate_simple_self_signed(["example.org".to_owned()]).unwrap();
+        [made.cert.pem(), made.signing_key.serialize_pem()]
+    };
+    let (own, other) = (identity(), identity());
+    fs::write(place.path("cert.pem"), &own[0]).unwrap();
+    fs::write(place.path("key.pem"), &own[1]).unwrap();
+    for (shown, status, expected) in [
+        (&own, "200 OK", None),
+        (&own, "503 Service Unavailable", Some("status 503")),
+        (&other, "200 OK", Some("invalid peer certificate")),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port().to_string();
+        let arguments = ["health", "--port", &port, "--tls-cert", "cert.pem", "--tls-key", "key.pem"];
+        let arguments = [&arguments[..], &["--script", "script.toml"]].concat();
+        let (answer, ()) = tokio::join!(place.run(&arguments), serve_once(listener, shown.clone(), status));
+        let (is_fine, _, told) = answer;
+        assert_eq!(is_fine, expected.is_none(), "{told}");
+        assert!(told.contains(expected.unwrap_or_default()), "{told}");
+    }
+    let (is_fine, _, told) = place
+        .run(&[
+            "health",
+            "--script",
+            "script.toml",
+            "--url",
+            "https://127.0.0.1:1/health",
+            "--cert",
+            "none.pem",
+        ])
+        .await;
+    assert!(!is_fine && told.starts_with("error: https://127.0.0.1:1/health: "), "{told}");
 }
