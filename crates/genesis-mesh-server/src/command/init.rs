@@ -7,7 +7,7 @@ use super::config;
 use crate::outcome::Outcome;
 use clap::Args;
 use std::fs::OpenOptions;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -51,8 +51,5 @@ fn write(path: &Path, text: &str, is_forced: bool) -> io::Result<()> {
     } else {
         options.create_new(true)
     };
-    options.open(path)?.write_all(text.as_bytes()).map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => io::Error::new(ErrorKind::AlreadyExists, "it is there already"),
-        _ => error,
-    })
+    options.open(path)?.write_all(text.as_bytes())
 }
