@@ -18,6 +18,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // mesh.toml if it is there, the environment, and the default model if they name none.
     let config = Config::load(&Sources::from_env())?;
     let listener = TcpListener::bind((config.host(), config.port())).await?;
+    config.may_listen_on(listener.local_addr()?.ip())?;
     config.mesh().agent("haiku", haiku).serve_on(listener, config.serve_options(), stop).await?;
     Ok(())
 }
