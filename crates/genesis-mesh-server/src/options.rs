@@ -10,7 +10,7 @@ use std::time::Duration;
 /// The read buffer of a socket, in bytes. It is zero-filled and kept for the socket's life, so its size is
 /// much of an idle connection's memory (128 KiB, the default, made idle sockets 23 times as large). Most
 /// requests fit; a longer one is read in pieces of this size.
-pub(crate) const READ_BUFFER_BYTES: usize = 2 * 1024;
+pub(crate) const READ_BUFFER_BYTES: usize = 1024;
 
 /// How much is encoded before one flush, in bytes: one write for all that is ready, but other sockets on
 /// this thread get their turn.

@@ -224,7 +224,7 @@ impl Socket {
             Ok(Command::Start(_)) if self.is_stopping => self.refuse(&MessageError::Stopping),
             Ok(Command::Start(_)) if !self.work.is_idle() => self.refuse(&MessageError::RunInProgress),
             Ok(Command::Start(input)) => {
-                self.work = Work::start(&self.app, &self.principal, &self.agent, input)
+                self.work = Work::start(&self.app, &self.principal, &self.agent, input);
             }
             Err(error) => self.refuse(&error),
         }
