@@ -79,7 +79,7 @@ impl Voice {
                 writer.choice(&ChunkChoice { index: self.index, delta, logprobs, finish_reason: None });
             }
             Update::ToolCallDelta(piece) => {
-                self.call_piece(writer, piece.id, piece.name, piece.arguments);
+                self.call_piece(writer, &piece.id, &piece.name, piece.arguments);
             }
             Update::ToolCall(call) => self.call_rest(writer, call),
             // What a pipeline's parser made of the text, which was told.
@@ -96,22 +96,23 @@ impl Voice {
     }
 
     /// Writes a piece of a call; its first piece says which tool is called.
-    fn call_piece(&mut self, writer: &mut ChunkWriter, id: String, name: String, arguments: String) {
-        let function = |name| ChunkFunction { name, arguments: arguments.clone() };
+    fn call_piece(&mut self, writer: &mut ChunkWriter, id: &str, name: &str, arguments: String) {
+        let sent_bytes = arguments.len();
         let piece = match self.calls.iter_mut().enumerate().find(|(_, call)| call.id == id) {
             Some((index, call)) => {
-                call.sent_bytes += arguments.len();
-                ChunkToolCall { index, id: None, r#type: None, function: function(None) }
-            }
-            None => {
-                self.calls.push(BegunCall { id: id.clone(), sent_bytes: arguments.len() });
-                let index = self.calls.len() - 1;
+                call.sent_bytes += sent_bytes;
                 ChunkToolCall {
                     index,
-                    id: Some(id),
-                    r#type: Some("function"),
-                    function: function(Some(name)),
+                    id: None,
+                    r#type: None,
+                    function: ChunkFunction { name: None, arguments },
                 }
+            }
+            None => {
+                let (index, id) = (self.calls.len(), id.to_owned());
+                self.calls.push(BegunCall { id: id.clone(), sent_bytes });
+                let function = ChunkFunction { name: Some(name.to_owned()), arguments };
+                ChunkToolCall { index, id: Some(id), r#type: Some("function"), function }
             }
         };
         self.write(writer, ChunkDelta { tool_calls: vec![piece], ..ChunkDelta::default() });
@@ -125,7 +126,7 @@ impl Voice {
             None => call.arguments,
         };
         if begun.is_none() || !rest.is_empty() {
-            self.call_piece(writer, call.id, call.name, rest);
+            self.call_piece(writer, &call.id, &call.name, rest);
         }
     }
 

@@ -30,7 +30,8 @@ impl Answer {
 /// A body that says `prompt` to the puppet, with more fields.
 pub(crate) fn saying(prompt: &str, more: Value) -> Value {
     let mut body = json!({"model": "puppet", "messages": [{"role": "user", "content": prompt}]});
-    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let Value::Object(more) = more else { panic!("fields, not {more}") };
+    body.as_object_mut().unwrap().extend(more);
     body
 }
 

@@ -5,8 +5,8 @@ use crate::desk::Desk;
 use serde_json::{Value, json};
 
 fn streaming(prompt: &str, more: Value) -> Value {
-    let mut body = saying(prompt, json!({"stream": true}));
-    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let mut body = saying(prompt, more);
+    body["stream"] = json!(true);
     body
 }
 
