@@ -279,6 +279,14 @@ fn beside_a_response_format_an_answer_has_it_or_is_calls() {
             );
         }
     }
+    // A marker in the answer's own JSON begins no call.
+    let schema = json!({"type": "object", "properties": {"tag": {"const": "<tool_call>{\"name\": \""}}, "required": ["tag"], "additionalProperties": false});
+    let marked = GenerateRequest { grammar: Some(Grammar::JsonSchema(schema.clone())), ..request.clone() };
+    let plan = side.plan(&marked).expect("valid").expect("a plan");
+    let start = tokenizer.encode_continuation("{").expect("encodes");
+    let (answer, text, calls) = walk(&plan, &factory, &tokenizer, &start, 3);
+    let value: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {answer}"));
+    assert!(calls.is_empty() && jsonschema::is_valid(&schema, &value), "{answer}");
     let llama = ToolSide { form: form(Family::Llama, None), has_system: true };
     assert!(llama.plan(&request).is_err(), "two kinds of JSON can't be told apart");
 }
