@@ -3,12 +3,17 @@
 //! Owns: the list of subcommands and the way to each.
 //! Never: does a command's work.
 
+mod local;
+mod chat;
 mod check;
 mod config;
 mod health;
 mod init;
 mod keys;
+mod models;
+mod run;
 mod serve;
+mod shell;
 
 use crate::outcome::Outcome;
 use crate::settings::Settings;
@@ -28,18 +33,39 @@ pub(crate) enum Command {
     Keys(keys::Arguments),
     /// About the configuration file
     Config(config::Arguments),
+    /// Talk with an agent in the terminal
+    Chat(chat::Arguments),
+    /// Run an agent once
+    Run(run::Arguments),
+    /// List, fetch and describe models
+    #[command(subcommand)]
+    Models(models::Models),
     /// Ask a server whether it is well; for health checks of containers
     Health(health::Arguments),
+    /// Write completions for a shell
+    Completions(shell::CompletionsArguments),
+    /// Write the manual
+    Man(shell::ManArguments),
 }
 
-/// Does `command`; `started` is when the program began.
-pub(crate) async fn run(command: Command, settings: Settings, started: Instant) -> Outcome {
+/// Does `command`; `started` is when the program began, `program` all its flags and their words.
+pub(crate) async fn run(
+    command: Command,
+    settings: Settings,
+    started: Instant,
+    program: fn() -> clap::Command,
+) -> Outcome {
     match command {
         Command::Serve => serve::run(&settings, started).await,
         Command::Check(arguments) => check::run(&arguments, &settings).await,
         Command::Init(arguments) => init::run(&arguments),
         Command::Keys(arguments) => keys::run(&arguments, &settings),
         Command::Config(arguments) => config::run(&arguments),
+        Command::Chat(arguments) => chat::run(arguments, &settings).await,
+        Command::Run(arguments) => run::run(&arguments, &settings).await,
+        Command::Models(models) => models::run(&models, &settings).await,
         Command::Health(arguments) => health::run(&arguments, &settings).await,
+        Command::Completions(arguments) => shell::completions(&arguments, program()),
+        Command::Man(arguments) => shell::man(&arguments, program()),
     }
 }

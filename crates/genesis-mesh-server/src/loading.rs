@@ -5,7 +5,7 @@
 
 use crate::progress::FetchProgress;
 use genesis_mesh::GenesisMesh;
-use genesis_mesh_server::config::Config;
+use genesis_mesh_server::config::{Config, ModelPlan};
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
@@ -17,7 +17,11 @@ pub(crate) fn mesh(config: &Config, stop: &CancellationToken) -> GenesisMesh {
     let shown: Mutex<HashMap<String, FetchProgress>> = Mutex::default();
     config.mesh_watched(move |plan, now| {
         let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
-        shown.entry(plan.origin()).or_insert_with(FetchProgress::new).show(now);
+        let progress = || match plan {
+            ModelPlan::Hub { file, .. } => FetchProgress::of(&file.to_string()),
+            _ => FetchProgress::of("the default model"),
+        };
+        shown.entry(plan.origin()).or_insert_with(progress).show(now);
         if stop.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })
 }

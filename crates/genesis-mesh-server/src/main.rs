@@ -15,7 +15,7 @@ mod signals;
 mod command;
 mod cli;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use cli::Cli;
 use command::Command;
 use std::error::Error;
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         Err(error) => return fail(&error),
     };
     let command = cli.command.unwrap_or(Command::Serve);
-    let status = match runtime.block_on(command::run(command, cli.settings, started)) {
+    let status = match runtime.block_on(command::run(command, cli.settings, started, Cli::command)) {
         Ok(status) => status,
         Err(error) => fail(error.as_ref()),
     };

@@ -1,4 +1,4 @@
-//! The progress of fetching the default model: a bar on a terminal, some lines elsewhere.
+//! The progress of fetching a model: a bar on a terminal, some lines elsewhere.
 //!
 //! Owns: how it looks.
 //! Never: fetches.
@@ -12,6 +12,8 @@ const LINE_STEP_PERCENT: u64 = 25;
 
 /// Shows a fetch on stderr.
 pub(crate) struct FetchProgress {
+    /// What is fetched.
+    model: String,
     /// `None` without a terminal.
     bar: Option<ProgressBar>,
     stage: Option<Stage>,
@@ -19,11 +21,12 @@ pub(crate) struct FetchProgress {
 }
 
 impl FetchProgress {
-    pub(crate) fn new() -> Self {
+    /// The progress of `model`.
+    pub(crate) fn of(model: &str) -> Self {
         let bar = io::stderr()
             .is_terminal()
             .then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()));
-        Self { bar, stage: None, line_due_percent: 0 }
+        Self { model: model.to_owned(), bar, stage: None, line_due_percent: 0 }
     }
 
     /// Shows where the fetch is now.
@@ -33,7 +36,7 @@ impl FetchProgress {
             Some(bar) => {
                 if is_new_stage {
                     bar.set_style(style(progress.bytes_total > 0));
-                    bar.set_message(words(progress.stage));
+                    bar.set_message(words(progress.stage, &self.model));
                 }
                 bar.set_length(progress.bytes_total);
                 bar.set_position(progress.bytes);
@@ -55,7 +58,7 @@ impl FetchProgress {
         let share = percent.map(|percent| format!(" {percent} %")).unwrap_or_default();
         self.line_due_percent =
             percent.unwrap_or(0) / LINE_STEP_PERCENT * LINE_STEP_PERCENT + LINE_STEP_PERCENT;
-        drop(writeln!(io::stderr().lock(), "{}{share}", words(progress.stage)));
+        drop(writeln!(io::stderr().lock(), "{}{share}", words(progress.stage, &self.model)));
     }
 }
 
@@ -67,11 +70,11 @@ impl Drop for FetchProgress {
     }
 }
 
-fn words(stage: Stage) -> &'static str {
+fn words(stage: Stage, model: &str) -> String {
     match stage {
-        Stage::Waiting => "another program fetches the default model",
-        Stage::Downloading => "fetching the default model",
-        Stage::Unpacking => "checking the default model",
+        Stage::Waiting => format!("another program fetches {model}"),
+        Stage::Downloading => format!("fetching {model}"),
+        Stage::Unpacking => format!("checking {model}"),
     }
 }
 

@@ -21,8 +21,8 @@ impl Signals {
     pub(crate) fn install() -> io::Result<Self> {
         #[cfg(unix)]
         {
-            use tokio::signal::unix::{SignalKind, signal};
-            let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+            use tokio::signal::unix::{SignalKind as Kind, signal};
+            let (terminate, interrupt) = (signal(Kind::terminate())?, signal(Kind::interrupt())?);
             Ok(Self { terminate, interrupt })
         }
         #[cfg(not(unix))]
@@ -34,15 +34,36 @@ impl Signals {
     /// # Cancel safety
     /// A signal that comes while nobody waits is kept for the next call.
     pub(crate) async fn next(&mut self) {
+        self.next_kind().await;
+    }
+
+    /// Waits for the next signal, and says which it is.
+    ///
+    /// # Cancel safety
+    /// As [`Signals::next`].
+    pub(crate) async fn next_kind(&mut self) -> SignalKind {
         #[cfg(unix)]
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => SignalKind::Terminate,
+            _ = self.interrupt.recv() => SignalKind::Interrupt,
         }
         #[cfg(not(unix))]
-        if let Err(error) = tokio::signal::ctrl_c().await {
-            tracing::error!(%error, "signals can't be received; stop this program by force");
-            std::future::pending::<()>().await;
+        {
+            if let Err(error) = tokio::signal::ctrl_c().await {
+                tracing::error!(%error, "signals can't be received; stop this program by force");
+                std::future::pending::<()>().await;
+            }
+            SignalKind::Interrupt
         }
     }
+}
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SignalKind {
+    /// SIGTERM: the program should end.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "only unix has this signal"))]
+    Terminate,
+    /// SIGINT, Ctrl-C: a person wants what goes on to stop.
+    Interrupt,
 }

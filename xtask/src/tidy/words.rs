@@ -26,6 +26,8 @@ const HOMES: [(&str, &[&str], &str); 4] = [
             "crates/genesis-mesh-local/src/scheduler.rs",
             "crates/genesis-mesh-models/src/openai/deadline.rs",
             "crates/genesis-mesh-server/src/clock.rs",
+            // What a person sees of an answer's speed.
+            "crates/genesis-mesh-server/src/command/chat/gauge.rs",
             "crates/genesis-mesh-server/src/main.rs",
             "crates/genesis-mesh-server/src/ws/socket/pulse.rs",
         ],

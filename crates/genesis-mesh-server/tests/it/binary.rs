@@ -20,7 +20,7 @@ pub(crate) fn program(arguments: &[&str]) -> Command {
 }
 
 /// The address in the line `listening on http://…`.
-async fn address(child: &mut Child) -> String {
+pub(crate) async fn address(child: &mut Child) -> String {
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).await.unwrap();
     let address = line.trim().strip_prefix("listening on http://");
@@ -50,8 +50,12 @@ impl Script {
         (child, address)
     }
 
+    pub(crate) fn path(&self) -> String {
+        self.0.join("My Script.toml").to_str().unwrap().to_owned()
+    }
+
     /// The program that serves it, its address, and a socket that has asked.
-    async fn serve(&self) -> (Child, String, WebSocketStream<TcpStream>) {
+    pub(crate) async fn serve(&self) -> (Child, String, WebSocketStream<TcpStream>) {
         let (child, address) = self.start(program(&["--port", "0"])).await;
         let stream = TcpStream::connect(&address).await.unwrap();
         let (mut socket, _) = client_async(format!("ws://{address}/ws/my-script"), stream).await.unwrap();

@@ -23,3 +23,6 @@ mod observe;
 mod observe_logs;
 mod observe_spans;
 mod testing;
+mod run;
+mod terminal;
+mod models;
