@@ -8,11 +8,12 @@
 
 mod fault;
 mod wait;
+mod walk;
 mod marker;
 mod pip;
 mod wheel;
-mod shelf;
 pub mod hub;
+mod shelf;
 
 pub use fault::{FetchError, FetchFault, Ways};
 use marker::Content;

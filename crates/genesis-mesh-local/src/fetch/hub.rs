@@ -14,7 +14,7 @@ mod ask;
 mod download;
 
 use super::marker::{self, Content};
-use super::shelf::{self, CachedFile};
+use super::walk::ggufs;
 use super::{FetchFault, Progress, Report, cache_dir, lock, models};
 use ask::{Client, Remote};
 pub use fault::{HubError, HubFault, Missing};
@@ -115,9 +115,8 @@ impl HubFetcher {
         let name = match &self.file.file {
             Some(name) => Some(name.clone()),
             None => {
-                let mut found = Vec::new();
-                shelf::collect(&folder, DEPTH_MAX, &mut found);
-                choice::best(found.iter().filter_map(|file| relative(&folder, file)).collect()).ok()
+                let found = ggufs(&folder, DEPTH_MAX);
+                choice::best(found.iter().filter_map(|(path, _)| relative(&folder, path)).collect()).ok()
             }
         };
         let Some(path) = name.map(|name| folder.join(name)) else { return Ok(None) };
@@ -163,8 +162,8 @@ fn is_kept(path: &Path, remote: &Remote) -> Result<bool, HubFault> {
 }
 
 /// The name of a cached file within its repository, with `/` between folders.
-fn relative(folder: &Path, file: &CachedFile) -> Option<String> {
-    let parts = file.path.strip_prefix(folder).ok()?.components();
+fn relative(folder: &Path, path: &Path) -> Option<String> {
+    let parts = path.strip_prefix(folder).ok()?.components();
     let parts: Option<Vec<&str>> = parts.map(|part| part.as_os_str().to_str()).collect();
     parts.map(|parts| parts.join("/"))
 }

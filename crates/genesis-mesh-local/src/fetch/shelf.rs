@@ -5,7 +5,8 @@
 
 use super::hub::HubFile;
 use super::models;
-use std::fs;
+use super::walk::ggufs;
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -29,29 +30,13 @@ pub struct CachedFile {
 #[must_use]
 pub fn files(cache: &Path) -> Vec<CachedFile> {
     let models = models(cache);
-    let mut found = Vec::new();
-    collect(&models, DEPTH_MAX, &mut found);
-    for file in &mut found {
-        file.hub = file.path.strip_prefix(&models).ok().and_then(HubFile::from_cache_path);
-    }
+    let of = |(path, metadata): (PathBuf, Metadata)| CachedFile {
+        hub: path.strip_prefix(&models).ok().and_then(HubFile::from_cache_path),
+        bytes: metadata.len(),
+        modified: metadata.modified().ok(),
+        path,
+    };
+    let mut found: Vec<CachedFile> = ggufs(&models, DEPTH_MAX).into_iter().map(of).collect();
     found.sort_by(|a, b| a.path.cmp(&b.path));
     found
-}
-
-/// Adds the GGUF files below `folder`, without those whose name starts with a dot: they are not whole yet.
-pub(super) fn collect(folder: &Path, depth: usize, found: &mut Vec<CachedFile>) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        let Ok(metadata) = fs::metadata(&path) else { continue };
-        if metadata.is_dir() && depth > 0 {
-            collect(&path, depth - 1, found);
-        } else if metadata.is_file() && is_gguf_name(&entry.file_name().to_string_lossy()) {
-            let (bytes, modified) = (metadata.len(), metadata.modified().ok());
-            found.push(CachedFile { hub: None, path, bytes, modified });
-        }
-    }
-}
-
-fn is_gguf_name(name: &str) -> bool {
-    !name.starts_with('.') && Path::new(name).extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf"))
 }

@@ -9,6 +9,7 @@ mod conversation;
 mod gauge;
 mod screen;
 mod lines;
+mod told;
 mod socket;
 mod talk;
 
@@ -26,7 +27,8 @@ use socket::Server;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use talk::{Failure, Talk, Told};
+use talk::Talk;
+use told::{Failure, Told};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {

@@ -3,7 +3,6 @@
 //! Owns: `HubFault`, the reasons; `HubError`, a reason with the file and the advice.
 //! Never: retries; the user decides.
 
-use super::HubFile;
 use crate::fetch::FetchFault;
 use std::error::Error;
 use std::fmt;
@@ -11,15 +10,15 @@ use std::fmt;
 /// A reason, with what was wanted and what to do; all three are in its text, so its source is the reason's.
 #[derive(Debug)]
 pub struct HubError {
-    /// What was wanted.
-    pub file: Box<HubFile>,
+    /// What was wanted: `OWNER/NAME[@REVISION][:FILE]`.
+    pub file: String,
     /// What went wrong.
     pub fault: HubFault,
 }
 
 impl HubError {
-    pub(super) fn new(file: &HubFile, fault: HubFault) -> Self {
-        Self { file: Box::new(file.clone()), fault }
+    pub(super) fn new(file: &impl fmt::Display, fault: HubFault) -> Self {
+        Self { file: file.to_string(), fault }
     }
 
     /// A stable name for programs.

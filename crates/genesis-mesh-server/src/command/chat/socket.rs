@@ -4,7 +4,7 @@
 //! Never: speaks TLS: `ws://` alone; a key over a network belongs behind a tunnel or on the same machine.
 //! Source: docs/protocol.md.
 
-use super::talk::{Failure, Told};
+use super::told::{Failure, Told};
 use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
 use serde_json::Value;

@@ -5,29 +5,8 @@
 
 use super::conversation::Conversation;
 use super::socket::{Server, Socket};
+use super::told::{Failure, Told};
 use genesis_mesh::{Mesh, Run, RunError, Update};
-use serde::Deserialize;
-
-/// What an answer tells.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Told {
-    Text(String),
-    /// A tool call, as a person reads it.
-    Call(String),
-    /// What a conversation does not show.
-    Nothing,
-    End {
-        output_tokens: u64,
-        finish_reason: String,
-    },
-    Failed(Failure),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(super) struct Failure {
-    pub(super) code: String,
-    pub(super) message: String,
-}
 
 pub(super) enum Talk {
     Local { mesh: Mesh, run: Option<Run> },
