@@ -142,7 +142,7 @@ impl Chat {
             Order::Quit => return Ok(Some(End::Quit)),
             Order::Help => self.screen.note(order::HELP)?,
             Order::Model(None) => {
-                self.screen.note(&format!("{}; there are: {}", self.agent, self.agents.join(", ")))?
+                self.screen.note(&format!("{}; there are: {}", self.agent, self.agents.join(", ")))?;
             }
             Order::Model(Some(name)) => {
                 if self.agents.is_empty() || self.agents.iter().any(|agent| agent == name) {
@@ -166,7 +166,7 @@ impl Chat {
                 Err(error) => self.screen.note(&format!("{path}: {error}"))?,
             },
             Order::Unknown(order) => {
-                self.screen.note(&format!("no order is named {order}; /help lists them"))?
+                self.screen.note(&format!("no order is named {order}; /help lists them"))?;
             }
         }
         Ok(None)

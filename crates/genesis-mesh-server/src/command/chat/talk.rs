@@ -10,7 +10,7 @@ use genesis_mesh::{Mesh, Run, RunError, Update};
 
 pub(super) enum Talk {
     Local { mesh: Mesh, run: Option<Run> },
-    Remote { server: Server, socket: Option<Socket> },
+    Remote { server: Server, socket: Option<Box<Socket>> },
 }
 
 impl Talk {
@@ -36,7 +36,7 @@ impl Talk {
                 let kept = socket.take().filter(|socket| socket.agent() == agent && socket.is_open());
                 let opened = match kept {
                     Some(socket) => socket,
-                    None => server.open(agent).await?,
+                    None => Box::new(server.open(agent).await?),
                 };
                 socket.insert(opened).send(&conversation.input()).await
             }
