@@ -2,7 +2,7 @@
 //!
 //! Owns: the file format, the weights in memory, the kernels, the threads, the KV cache, the scheduler,
 //! the tokenizer, sampling and grammars; the only crate of the workspace with `unsafe`.
-//! Never: opens a socket, knows an agent, a store or a wire protocol.
+//! Never: listens, knows an agent, a store or a wire protocol; only `fetch` reaches another machine.
 //! Flow: `LocalModel::generate` tokenizes and queues; the engine thread batches, computes, samples and
 //! sends tokens; the stream turns tokens into text.
 

@@ -36,9 +36,17 @@ fn find(name: &str, settings: &Settings) -> Result<PathBuf, Box<dyn Error + Send
         return Ok(path.to_owned());
     }
     let config = settings.load()?;
+    let mut wanted = name.to_owned();
     let cached = match config.models().find(|(known, _)| *known == name).map(|(_, plan)| plan) {
         Some(ModelPlan::Gguf { path, .. }) => Some(path.clone()),
-        Some(ModelPlan::Hub { file, .. }) => HubFetcher::from_env(file.clone())?.cached()?,
+        Some(ModelPlan::Hub { file, .. }) => {
+            wanted = file.to_string();
+            HubFetcher::from_env(file.clone())?.cached()?
+        }
+        Some(ModelPlan::SmolLm2 { .. }) => {
+            DEFAULT_NAME.clone_into(&mut wanted);
+            Fetcher::from_env()?.cached()?
+        }
         Some(plan @ (ModelPlan::Script { .. } | ModelPlan::Upstream(_))) => {
             return Err(format!("{name} is no model of this machine; it is from {}", plan.origin()).into());
         }
@@ -49,7 +57,7 @@ fn find(name: &str, settings: &Settings) -> Result<PathBuf, Box<dyn Error + Send
         },
     };
     cached.ok_or_else(|| {
-        format!("{name} is not in the cache; `genesis-mesh models pull {name}` fetches it").into()
+        format!("{name} is not in the cache; `genesis-mesh models pull {wanted}` fetches it").into()
     })
 }
 
