@@ -5,7 +5,7 @@
 //! Flow: `serve` builds it; `run` accepts until the stop, drains, and returns when all is closed.
 
 use crate::access::Access;
-use crate::http::accept;
+use crate::http::accept::{self, Gate};
 use crate::options::{CLOSE_TIMEOUT, ServeOptions};
 use crate::tasks::Tasks;
 use crate::telemetry::{Telemetry, TelemetryError};
@@ -45,6 +45,7 @@ pub(crate) async fn run(
     app: Arc<App>,
     listener: TcpListener,
     router: Router,
+    gate: Gate,
     stop: impl Future<Output = ()> + Send,
 ) {
     let tasks = app.tasks.clone();
@@ -55,7 +56,7 @@ pub(crate) async fn run(
         stop.await;
         stop_in_order(&tasks, drain).await;
     };
-    tokio::join!(accept::connections(listener, router, &tasks, &app.options.limits), stopped);
+    tokio::join!(accept::connections(listener, router, &tasks, gate), stopped);
     // 5 Whoever does not close by now is dropped.
     if timeout(CLOSE_TIMEOUT + Duration::from_secs(1), tasks.all_closed()).await.is_err() {
         tracing::warn!(sockets = tasks.socket_count(), "dropped connections that did not close");

@@ -24,6 +24,7 @@ pub mod config;
 mod serve;
 pub mod testing;
 
+pub use http::TlsError;
 pub use keys::{ApiKey, Scope};
 pub use options::{Limits, LogFormat, ServeOptions, TelemetryOptions, TlsFiles};
 pub use serve::{Serve, ServeError};

@@ -5,6 +5,8 @@
 
 use crate::access::Access;
 use crate::app::{self, App};
+use crate::http::TlsError;
+use crate::http::accept::Gate;
 use crate::options::ServeOptions;
 use crate::routes;
 use crate::telemetry::TelemetryError;
@@ -67,12 +69,13 @@ impl Serve for Mesh {
         options: ServeOptions,
         stop: impl Future<Output = ()> + Send,
     ) -> Result<(), ServeError> {
+        let gate = Gate::new(&options)?;
         let bound = listener.local_addr().ok().map(|addr| addr.ip());
         let access =
             Access::new(&options, bound).map_err(|error| ServeError::Origin { origin: error.origin })?;
         let app = Arc::new(App::new(self, options, access)?);
         let router = routes::router(Arc::clone(&app));
-        app::run(app, listener, router, stop).await;
+        app::run(app, listener, router, gate, stop).await;
         Ok(())
     }
 }
@@ -109,6 +112,9 @@ pub enum ServeError {
     /// The address can't be bound.
     #[error("the address can't be bound: {0}")]
     Bind(#[source] io::Error),
+    /// The files of the TLS identity are wrong.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// An origin in the options is none.
     #[error(
         "{origin:?} is no origin; write scheme, host and port alone, as in `https://example.org`, or `null`"
@@ -126,6 +132,7 @@ impl ServeError {
         match self {
             Self::Setup(error) => error.code(),
             Self::Telemetry(error) => error.code(),
+            Self::Tls(error) => error.code(),
             Self::Bind(_) => "bind_failed",
             Self::Origin { .. } => "origin_invalid",
         }
@@ -137,6 +144,7 @@ impl ServeError {
         match self {
             Self::Setup(error) => error.is_retryable(),
             Self::Telemetry(error) => error.is_retryable(),
+            Self::Tls(error) => error.is_retryable(),
             Self::Origin { .. } => false,
             Self::Bind(error) => error.kind() == io::ErrorKind::AddrInUse,
         }

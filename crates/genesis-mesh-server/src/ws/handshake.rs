@@ -6,7 +6,7 @@
 
 use super::wire::Wire;
 use crate::http::error::HttpError;
-use crate::http::transport::Transport;
+use crate::http::guard::Guard;
 use crate::options::READ_BUFFER_BYTES;
 use axum::body::Body;
 use axum::http::header::{
@@ -69,8 +69,8 @@ pub(super) async fn finish(
     let upgraded = upgrade.await.map_err(|error| error.to_string())?;
     // The raw stream is taken back, since the HTTP layer's buffers cost 8 KiB a connection.
     let parts = upgraded
-        .downcast::<TokioIo<Transport>>()
-        .map_err(|_| "the stream is not a transport of this server".to_owned())?;
+        .downcast::<TokioIo<Guard>>()
+        .map_err(|_| "the stream is not one of this server".to_owned())?;
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         // Its frames go to the outbox at once, which is the buffer.
@@ -78,7 +78,7 @@ pub(super) async fn finish(
         .max_message_size(Some(message_bytes_max))
         .max_frame_size(Some(message_bytes_max));
     let early = parts.read_buf.to_vec();
-    let stream = Wire::new(parts.io.into_inner());
+    let stream = Wire::new(parts.io.into_inner().into_stream());
     Ok(WebSocketStream::from_partially_read(stream, early, Role::Server, Some(config)).await)
 }
 

@@ -6,7 +6,7 @@ use genesis_mesh::{GenesisMesh, Parser, Pipeline};
 use genesis_mesh_server::{Serve, ServeOptions};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -109,11 +109,11 @@ impl Desk {
 }
 
 /// A WebSocket client that speaks JSON.
-pub(crate) struct Client {
-    pub(crate) socket: WebSocketStream<TcpStream>,
+pub(crate) struct Client<S = TcpStream> {
+    pub(crate) socket: WebSocketStream<S>,
 }
 
-impl Client {
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     pub(crate) async fn send(&mut self, value: Value) {
         self.text(value.to_string()).await;
     }

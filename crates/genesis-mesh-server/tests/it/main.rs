@@ -15,6 +15,8 @@ mod frames;
 mod hostile;
 mod stop;
 mod access;
+mod limits;
+mod tls;
 mod chat;
 mod pages;
 mod binary;
