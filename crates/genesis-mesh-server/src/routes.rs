@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 /// All routes of the server.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let tickets = post(access::give_ticket).with_state(Arc::clone(&app.access));
+    let tickets = post(access::give_ticket).fallback(only_post).with_state(Arc::clone(&app.access));
     let cors = app.access.cors();
     let telemetry = Arc::clone(&app.telemetry);
     let router = Router::new()
@@ -63,6 +63,10 @@ async fn health(State(app): State<Arc<App>>) -> (StatusCode, Json<Value>) {
 
 async fn unknown_route(uri: Uri) -> HttpError {
     HttpError::UnknownRoute { path: uri.path().to_owned() }
+}
+
+async fn only_post(request: Request) -> HttpError {
+    HttpError::MethodNotAllowed { method: request.method().to_string(), allowed: "POST" }
 }
 
 async fn method_not_allowed(request: Request) -> HttpError {

@@ -15,7 +15,8 @@ impl Need {
     /// The need of a path as it stands in the request: the router compares raw paths too.
     pub(super) fn of(path: &str) -> Self {
         match path {
-            "/" | "/health" | "/ready" | "/docs" | "/openapi.json" | "/asyncapi.json" => Self::Nothing,
+            "/" | "/page.js" | "/page.css" | "/health" | "/ready" | "/docs" | "/openapi.json"
+            | "/asyncapi.json" => Self::Nothing,
             "/metrics" | "/info" => Self::Observe,
             path if path.starts_with("/docs/") => Self::Nothing,
             _ => Self::Run,
@@ -29,7 +30,8 @@ mod tests {
 
     #[test]
     fn only_named_paths_are_open() {
-        for path in ["/", "/health", "/ready", "/docs", "/docs/", "/docs/a/b.js", "/openapi.json"] {
+        for path in ["/", "/page.js", "/health", "/ready", "/docs", "/docs/", "/docs/a/b.js", "/openapi.json"]
+        {
             assert_eq!(Need::of(path), Need::Nothing, "{path}");
         }
         assert_eq!((Need::of("/metrics"), Need::of("/info")), (Need::Observe, Need::Observe));

@@ -153,7 +153,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
             let mut buffer = ReadBuf::new(&mut bin);
             match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-                    self.lingered_bytes += buffer.filled().len()
+                    self.lingered_bytes += buffer.filled().len();
                 }
                 Poll::Ready(_) => return Poll::Ready(()),
                 Poll::Pending if self.lingered_bytes == 0 => return Poll::Ready(()),

@@ -68,6 +68,10 @@ async fn a_ticket_is_no_key_and_makes_no_tickets() {
     }
     // It was not used up by that.
     assert_eq!(upgrade(&desk, &format!("/ws/puppet?token={value}"), "").await.0, 101);
+    let request =
+        "GET /v1/realtime/client_secrets HTTP/1.1\nHost: x\nConnection: close\nx-api-key: gm_all\n\n";
+    let (status, head, _) = desk.http(request).await;
+    assert!(status == 405 && head.contains("allow: post\r\n"), "{head}");
     let (status, _, body) = desk
         .http("POST /v1/realtime/client_secrets HTTP/1.1\nHost: x\nConnection: close\nContent-Length: 0\n\n")
         .await;
