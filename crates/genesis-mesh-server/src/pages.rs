@@ -64,7 +64,7 @@ async fn swagger_file(Path(name): Path<String>) -> Result<Response, HttpError> {
     };
     let unknown = || HttpError::UnknownRoute { path: format!("/docs/{name}") };
     let bytes = swagger::file(&name).ok_or_else(unknown)?;
-    Ok(file(kind, CACHED, Bytes::from(bytes)))
+    Ok(file(kind, CACHED, bytes))
 }
 
 fn file(kind: &'static str, cached: &'static str, bytes: Bytes) -> Response {
