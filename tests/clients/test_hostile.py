@@ -255,7 +255,7 @@ def test_wrong_names_are_refused_before_the_upgrade(server):
 
 @pytest.mark.parametrize(
     ("path", "status", "code"),
-    [("/", 404, "route_not_found"), ("/ws/smollm2", 426, "upgrade_required"), ("/ws/nobody", 404, "agent_not_found")],
+    [("/nowhere", 404, "route_not_found"), ("/ws/smollm2", 426, "upgrade_required"), ("/ws/nobody", 404, "agent_not_found")],
 )
 def test_wrong_http_requests_get_their_status_and_code(server, path, status, code):
     with pytest.raises(urllib.error.HTTPError) as refusal:

@@ -20,10 +20,10 @@ repeat = 20000
 text = "Hello there."
 """
 BODY = {"model": "slow", "messages": [{"role": "user", "content": "Say hello."}]}
-# -H slow headers, -B slow bodies, -X slow reads; -i seconds between drips, -r connections a second, -l length.
+# -H slow headers, -B slow bodies, -X slow reads; -i seconds between drips, -r connections a second, -l seconds.
 ATTACKS = {
     "headers": ["-H", "-i", "2"],
-    "bodies": ["-B", "-i", "2", "-s", "100000", "-t", "POST"],
+    "bodies": ["-B", "-i", "2", "-s", "100000", "-t", "POST", "-f", "application/json"],
     "reads": ["-X", "-w", "128", "-y", "256", "-n", "2", "-z", "16", "-k", "1"],
 }
 
@@ -46,6 +46,7 @@ def good(server, count):
         answer = connection.getresponse()
         assert answer.status == 200 and b"Hello there." in answer.read()
         times.append(time.monotonic() - start)
+    connection.close()
     return sorted(times)
 
 

@@ -5,6 +5,8 @@ use serde_json::json;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 /// A masked frame; the mask is zero, so the payload stands in it as it is.
 pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -119,4 +121,14 @@ async fn errors_that_a_client_never_reads_do_not_pile_up() {
         assert!(sent_bytes < 4_000_000, "the server still takes mistakes that it must answer");
     }
     assert_eq!(desk.client("puppet").await.ask("echo on").await.0, "on");
+}
+
+#[tokio::test]
+async fn a_client_that_closes_gets_its_code_back() {
+    let desk = Desk::open().await;
+    let mut client = desk.client("puppet").await;
+    client.ask("echo a").await;
+    let farewell = CloseFrame { code: CloseCode::Library(4000), reason: "enough".into() };
+    client.socket.close(Some(farewell)).await.unwrap();
+    assert_eq!(client.closed().await, 4000);
 }

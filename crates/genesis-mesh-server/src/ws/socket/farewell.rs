@@ -66,9 +66,9 @@ pub(super) async fn close(stream: &mut WebSocketStream<Wire>, end: End) {
             // The stream is not readable as frames any more.
             return linger(stream.get_mut()).await.ok();
         }
-        // Reading also sends the answer to the client's own close.
+        // Reading also makes the answer to the client's own close.
         while let Some(Ok(_)) = stream.next().await {}
-        Some(())
+        stream.get_mut().flush().await.ok()
     };
     if timeout(CLOSE_TIMEOUT, farewell).await.is_err() {
         tracing::debug!(?end, "a client did not close in time");
