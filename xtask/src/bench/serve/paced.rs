@@ -2,7 +2,8 @@
 //!
 //! Owns: the two sizes, and what late means: the time beyond 20 ms that lies between two tokens of a stream, kept
 //! up to the schedule that its first token began.
-//! Never: lets streams begin in step: they are spread over one interval.
+//! Never: lets streams begin in step: they are spread over one interval. Never sleeps while it loads: waking the load
+//! at each token would be counted as work of the side that sends it.
 
 use super::process::cpu_seconds;
 use super::target::{Target, Work};
@@ -99,7 +100,16 @@ async fn load(target: &Target, streams: usize) -> Result<Round, BenchError> {
         tokio::time::sleep_until(end.into()).await;
         Ok(cpu_seconds(target.process.id)? - before)
     };
-    let (clients, cpu_s) = tokio::try_join!(try_join_all(clients), cpu)?;
+    let awake = async || -> std::convert::Infallible {
+        loop {
+            tokio::task::yield_now().await;
+        }
+    };
+    let loaded = async { tokio::try_join!(try_join_all(clients), cpu) };
+    let (clients, cpu_s) = tokio::select! {
+        loaded = loaded => loaded?,
+        never = awake() => match never {},
+    };
     let late: Vec<f64> = clients.into_iter().flatten().collect();
     let cpu_us_per_token = cpu_s * 1e6 / late.len() as f64;
     Ok(Round { cpu_us_per_token, late_p99_ms: series::quantile(late, 0.99) })
