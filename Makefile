@@ -4,10 +4,10 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 # Arguments of the program that a task starts: make run ARGS="--port 9000"
 ARGS ?=
 
-.PHONY: help run test bench lint
+.PHONY: help run test bench bench-serve lint
 
 help: ## Lists the tasks
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 16
 
 run: ## Starts the server; the first start builds it and fetches the model
 	@scripts/setup.sh run
@@ -19,6 +19,10 @@ test: ## Builds, lints and tests everything, also with official clients
 bench: ## Measures the engine: make bench ARGS="--against PATH"
 	@scripts/setup.sh bench
 	@cargo xtask bench local $(ARGS)
+
+bench-serve: ## Measures the server beside FastAPI
+	@scripts/setup.sh bench
+	@cargo xtask bench serve $(ARGS)
 
 lint: ## Checks format, lints, the house rules and the licences
 	@scripts/setup.sh lint

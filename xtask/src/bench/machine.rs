@@ -7,7 +7,8 @@ use std::process::Command;
 
 /// One line: processor, cores, system, versions, date.
 pub(crate) fn description() -> String {
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    // Of the machine: this program may be pinned to one.
+    let cores = read("/proc/cpuinfo").lines().filter(|line| line.starts_with("processor")).count();
     let changed = match said("git", &["status", "--porcelain", "--untracked-files=no"]).as_deref() {
         Some("") => "",
         _ => " with changes",
