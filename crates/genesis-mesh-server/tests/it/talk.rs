@@ -179,3 +179,38 @@ async fn many_clients_get_their_own_answers() {
         assert_eq!(client.answer().await.0, format!("{n},").repeat(200));
     }
 }
+
+#[tokio::test]
+async fn deltas_share_frames_for_a_client_that_reads_slowly() {
+    // One piece of the flood; the first ones come one a frame, until the client's small window is full.
+    const PIECE_BYTES: usize = 1024;
+    let desk = Desk::open().await;
+    let mut client = desk.client_with_window("puppet", 4096).await;
+    client.send(json!({"prompt": "flood"})).await;
+    let mut lengths = Vec::new();
+    while lengths.last().is_none_or(|length| *length <= PIECE_BYTES) {
+        assert!(lengths.len() < 5_000, "no frame holds more than one piece");
+        lengths.push(client.next().await["text"].as_str().unwrap().len());
+    }
+    assert_eq!(lengths[0], PIECE_BYTES);
+    client.send(json!({"type": "cancel"})).await;
+    assert_eq!(client.answer().await.1["finish_reason"], "cancelled");
+}
+
+#[tokio::test]
+async fn pieces_wait_for_each_other_where_the_options_say_so() {
+    let mut options = ServeOptions::default();
+    options.linger = Duration::from_millis(10);
+    let desk = Desk::with(options).await;
+    let mut client = desk.client("puppet").await;
+    for _ in 0..2 {
+        client.send(json!({"prompt": "echo abc"})).await;
+        assert_eq!(client.next().await, json!({"type": "delta", "text": "abc"}));
+        assert_eq!(client.next().await["type"], "done");
+    }
+    // What waits for something else is told at once: the first piece never lingers.
+    client.send(json!({"prompt": "wait"})).await;
+    assert_eq!(client.next().await["text"], "started");
+    client.send(json!({"type": "cancel"})).await;
+    assert_eq!(client.next().await["finish_reason"], "cancelled");
+}
