@@ -1,5 +1,7 @@
 """The page at `/` in a real browser: headless Chromium, driven by its own driver."""
 
+import hashlib
+
 import pytest
 from conftest import running
 from selenium import webdriver
@@ -89,3 +91,28 @@ def test_the_docs_page_shows_the_operations_without_the_network(browser, site):
     browser.get(site.http("/docs"))
     wait(browser, lambda page: page.find_elements(By.CSS_SELECTOR, "#operations-chat-createChatCompletion"))
     assert not errors(browser)
+
+
+def test_a_server_with_keys_asks_for_one_and_takes_it(browser, tmp_path):
+    script, config, key = tmp_path / "page.toml", tmp_path / "mesh.toml", "gm_" + "k" * 43
+    script.write_text(SCRIPT)
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    config.write_text(
+        f'[models.kept]\nscript = "{script}"\n\n[agents.about]\nmodel = "kept"\nprompt = "On {{{{ topic }}}}."\n\n'
+        f'[[keys]]\nname = "page"\nsha256 = "sha256:{digest}"\n'
+    )
+    with running("--config", str(config)) as site:
+        browser.get(site.http("/"))
+        at = lambda id: browser.find_element(By.ID, id)  # noqa: E731
+        wait(browser, lambda _: at("locked").is_displayed())
+        at("key").send_keys(key)
+        at("unlock").click()
+        wait(browser, lambda page: page.find_elements(By.CSS_SELECTOR, "#agent option"))
+        # The first agent is a pipeline: the text is its only field.
+        assert Select(at("agent")).first_selected_option.text == "about"
+        wait(browser, lambda _: "topic" in at("about").text)
+        at("input").send_keys("cats")
+        at("send").click()
+        wait(browser, lambda _: at("answer").text.startswith("One two three."))
+        wait(browser, lambda _: at("send").is_enabled())
+    browser.get_log("browser")  # Its 401 before the key is no mistake.
