@@ -9,8 +9,9 @@ mod message;
 mod generate;
 mod answer;
 mod model;
+pub mod state;
 
 pub use answer::{FinishReason, ModelEvent, TokenLogprob, Usage};
 pub use generate::{GenerateRequest, Grammar, Prompt, Sampling, ToolChoice, ToolSpec};
-pub use message::{Message, Role, ToolCall, ToolCallDelta};
+pub use message::{Message, MessageChange, RemoveTag, Role, ToolCall, ToolCallDelta};
 pub use model::{BoxFuture, CancelHandle, Model, ModelError, ModelInfo, ModelLoad, ModelStream, Wait};

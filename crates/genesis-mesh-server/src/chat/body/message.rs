@@ -139,6 +139,7 @@ impl RequestMessage {
             return missing("tool_call_id", role);
         }
         Ok(Message {
+            id: None,
             role,
             content: self.content.map(String::from).or(self.refusal).unwrap_or_default(),
             name: self.name,

@@ -97,7 +97,7 @@ async fn messages_of_every_role_reach_the_model() {
     ]);
     let found = asked(&desk, json!({"messages": messages})).await;
     let says = [
-        r#"Message { role: System, content: "asked ", name: None, tool_calls: [], tool_call_id: None }"#,
+        r#"Message { id: None, role: System, content: "asked ", name: None, tool_calls: [], tool_call_id: None }"#,
         r#"role: System, content: "one\ntwo""#,
         r#"role: User, content: "hi", name: Some("Ada")"#,
         r#"role: Assistant, content: "", name: None, tool_calls: [ToolCall { id: "c1", name: "f", arguments: "{}" }]"#,

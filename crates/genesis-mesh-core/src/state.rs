@@ -1,0 +1,33 @@
+//! State: what the nodes of a graph read and write, as named channels with reducers.
+//!
+//! Owns: channels and their kinds, the shape of a state type, snapshots, and sparse updates.
+//! Never: knows nodes, edges or steps; the run machine decides when a write is folded in.
+//! Flow: nodes return an [`Update`], the machine folds its writes into a [`StateCell`], nodes read a [`Snapshot`] of it.
+
+mod value;
+mod reduce;
+mod channel;
+mod field;
+mod shape;
+mod update;
+
+pub use channel::{Channel, ChannelId, ChannelKind, ChannelOps, ReduceError, ValueError};
+pub use field::Field;
+pub use reduce::{Add, Append, Last, Merge, Messages, Reducer};
+pub use shape::{AnyState, Shape, Snapshot, StateCell};
+pub use update::{Update, Write};
+pub use value::{BoxValue, ChannelValue};
+
+use std::sync::Arc;
+
+/// A type that graphs have as their state: `#[derive(State)]` implements it.
+///
+/// Each field is a channel. A field that was never written reads as its default.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the state of a graph",
+    note = "add `#[derive(State)]` to a struct, or describe the state in data with `DynState`"
+)]
+pub trait State: Clone + Send + Sync + 'static {
+    /// The channels of this type; `None` if they are known only when a graph is built (`DynState`).
+    fn shape() -> Option<Arc<Shape>>;
+}

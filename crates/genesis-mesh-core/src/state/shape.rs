@@ -1,0 +1,212 @@
+//! Shapes and cells: the channels of a state type, and a state of that type behind one pointer.
+//!
+//! Owns: `Shape`, `StateCell` with its presence bits, and the typed `Snapshot` that nodes read.
+//! Never: copies a state unless somebody else still reads it.
+//! Flow: the machine holds a `StateCell` and changes it in place; a task gets a second handle, which costs no copy.
+
+use super::State;
+use super::channel::{Channel, ChannelId, ReduceError};
+use super::value::BoxValue;
+use serde_json::{Map, Value};
+use std::any::Any;
+use std::collections::HashMap;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// A state whose type the holder does not know.
+pub type AnyState = dyn Any + Send + Sync;
+
+/// A state beside the bits that say which channels have a value.
+#[derive(Clone)]
+struct Held<T: ?Sized> {
+    present: Box<[u64]>,
+    value: T,
+}
+
+/// The channels of a state type, and how a state is made and copied.
+pub struct Shape {
+    channels: Vec<Channel>,
+    ids: HashMap<Arc<str>, ChannelId>,
+    fresh: Box<dyn Fn(Box<[u64]>) -> Arc<Held<AnyState>> + Send + Sync>,
+    copy: fn(&Held<AnyState>) -> Option<Arc<Held<AnyState>>>,
+}
+
+impl Shape {
+    /// The shape of a state type with `channels`; `fresh` makes a state in which nothing was written.
+    pub fn new<S: Clone + Send + Sync + 'static>(
+        channels: Vec<Channel>,
+        fresh: impl Fn() -> S + Send + Sync + 'static,
+    ) -> Self {
+        let ids = channels.iter().zip(0..).map(|(channel, id)| (Arc::clone(&channel.name), id)).collect();
+        Self {
+            channels,
+            ids,
+            fresh: Box::new(move |present| Arc::new(Held { present, value: fresh() })),
+            copy: |held| {
+                let value = held.value.downcast_ref::<S>()?.clone();
+                Some(Arc::new(Held { present: held.present.clone(), value }))
+            },
+        }
+    }
+
+    /// All channels, in the order of their ids.
+    #[must_use]
+    pub fn channels(&self) -> &[Channel] {
+        &self.channels
+    }
+
+    /// The channel of this id.
+    #[must_use]
+    pub fn channel(&self, id: ChannelId) -> Option<&Channel> {
+        self.channels.get(id as usize)
+    }
+
+    /// The id of the channel of this name.
+    #[must_use]
+    pub fn id(&self, name: &str) -> Option<ChannelId> {
+        self.ids.get(name).copied()
+    }
+
+    /// A state in which nothing was written.
+    #[must_use]
+    pub fn fresh(&self) -> StateCell {
+        let mut present = vec![0_u64; self.channels.len().div_ceil(64)].into_boxed_slice();
+        for (channel, id) in self.channels.iter().zip(0..) {
+            if channel.kind.has_initial() {
+                set_bit(&mut present, id, true);
+            }
+        }
+        StateCell((self.fresh)(present))
+    }
+
+    /// The JSON object of the channels that have a value.
+    ///
+    /// # Errors
+    /// What the `Serialize` of a channel's type says.
+    pub fn json(&self, state: &StateCell) -> Result<Map<String, Value>, serde_json::Error> {
+        let present = self.channels.iter().zip(0..).filter(|(_, id)| state.has(*id));
+        present.map(|(channel, _)| Ok((channel.name.to_string(), channel.ops.json(state.any())?))).collect()
+    }
+
+    /// The JSON schema of the whole state: an object, no field of which is required.
+    #[must_use]
+    pub fn schema(&self, title: &str) -> Value {
+        let properties: Map<String, Value> =
+            self.channels.iter().map(|channel| (channel.name.to_string(), channel.ops.schema())).collect();
+        serde_json::json!({"title": title, "type": "object", "properties": properties})
+    }
+
+    /// Folds an accepted value into `state`, which is copied first if somebody else reads it.
+    ///
+    /// # Errors
+    /// The reducer's refusal.
+    pub fn fold(
+        &self,
+        state: &mut StateCell,
+        id: ChannelId,
+        value: BoxValue,
+        is_overwrite: bool,
+    ) -> Result<(), ReduceError> {
+        let Some(channel) = self.channels.get(id as usize) else {
+            return Err(ReduceError::new("a write names a channel that the state does not have"));
+        };
+        let held = self.unshared(state)?;
+        channel.ops.fold(&mut held.value, value, is_overwrite)?;
+        set_bit(&mut held.present, id, true);
+        Ok(())
+    }
+
+    /// Puts the default in place of a channel's value; it then has none.
+    pub fn clear(&self, state: &mut StateCell, id: ChannelId) {
+        if let (Some(channel), Ok(held)) = (self.channels.get(id as usize), self.unshared(state)) {
+            channel.ops.clear(&mut held.value);
+            set_bit(&mut held.present, id, false);
+        }
+    }
+
+    fn unshared<'a>(&self, state: &'a mut StateCell) -> Result<&'a mut Held<AnyState>, ReduceError> {
+        let other_type = || ReduceError::new("the state has the type of another graph");
+        if Arc::get_mut(&mut state.0).is_none() {
+            state.0 = (self.copy)(&state.0).ok_or_else(other_type)?;
+        }
+        Arc::get_mut(&mut state.0).ok_or_else(other_type)
+    }
+}
+
+impl fmt::Debug for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shape").field("channels", &self.channels).finish_non_exhaustive()
+    }
+}
+
+fn set_bit(bits: &mut [u64], id: ChannelId, to: bool) {
+    if let Some(word) = bits.get_mut(id as usize / 64) {
+        let mask = 1_u64 << (id % 64);
+        *word = if to { *word | mask } else { *word & !mask };
+    }
+}
+
+/// A state behind one pointer. A clone is a second handle to the same state, which a later write then copies.
+#[derive(Clone)]
+pub struct StateCell(Arc<Held<AnyState>>);
+
+impl StateCell {
+    /// Whether the channel has a value.
+    #[must_use]
+    pub fn has(&self, id: ChannelId) -> bool {
+        self.0.present.get(id as usize / 64).is_some_and(|word| word & (1 << (id % 64)) != 0)
+    }
+
+    /// The state, to be downcast.
+    #[must_use]
+    pub fn any(&self) -> &AnyState {
+        &self.0.value
+    }
+
+    /// A typed handle to the same state; `None` if it has another type.
+    #[must_use]
+    pub fn typed<S: State>(&self) -> Option<Snapshot<S>> {
+        self.0.value.is::<S>().then(|| Snapshot { cell: self.clone(), state: PhantomData })
+    }
+}
+
+impl fmt::Debug for StateCell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StateCell")
+    }
+}
+
+/// The state as it was when a step began: what a node reads. It derefs to `S`, and a clone copies nothing.
+#[derive(Clone)]
+pub struct Snapshot<S> {
+    cell: StateCell,
+    state: PhantomData<fn() -> S>,
+}
+
+impl<S: State> Snapshot<S> {
+    /// The handle without its type.
+    #[must_use]
+    pub fn cell(&self) -> &StateCell {
+        &self.cell
+    }
+}
+
+impl<S: State> Deref for Snapshot<S> {
+    type Target = S;
+
+    #[expect(
+        clippy::expect_used,
+        reason = "the type was checked when the snapshot was made, and a cell never changes it"
+    )]
+    fn deref(&self) -> &S {
+        self.cell.any().downcast_ref::<S>().expect("a snapshot of this type")
+    }
+}
+
+impl<S: State + fmt::Debug> fmt::Debug for Snapshot<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.deref().fmt(f)
+    }
+}
