@@ -36,6 +36,8 @@ KINDS = {
     ("ValueError", "Attempting to delete a message"): "UnknownMessage",
     ("ValueError", "recursion_limit must be"): "InvalidLimit",
     ("ValidationError", ""): "InvalidResume",
+    # An empty Command: LangGraph means to say this, and stumbles over a variable of its own first.
+    ("UnboundLocalError", "cannot access local variable 'resume_is_map'"): "EmptyInputError",
     ("KeyError", ""): "InvalidRoute",
 }
 OWN_TEXT = {"ValueError", "RuntimeError", "ConnectionError", "Failure"}
@@ -58,6 +60,8 @@ def error_of(error: Any) -> dict[str, Any] | None:
         except (SyntaxError, ValueError):
             text = rest
         own = None
+        if "validation error for" in name:
+            name = "ValidationError"
     for (kind, start), meant in KINDS.items():
         if name == kind and text.startswith(start) and not own:
             return {"class": meant, "message": None}
