@@ -10,6 +10,9 @@ mod generate;
 mod answer;
 mod model;
 pub mod state;
+pub mod graph;
+pub mod run;
+pub mod store;
 
 pub use answer::{FinishReason, ModelEvent, TokenLogprob, Usage};
 pub use generate::{GenerateRequest, Grammar, Prompt, Sampling, ToolChoice, ToolSpec};
