@@ -5,18 +5,22 @@
 //! Flow: nodes return an [`Update`], the machine folds its writes into a [`StateCell`], nodes read a [`Snapshot`] of it.
 
 mod value;
-mod reduce;
 mod channel;
+mod reduce;
 mod field;
-mod shape;
 mod update;
+mod shape;
+mod json;
+mod dynamic;
 
 pub use channel::{Channel, ChannelId, ChannelKind, ChannelOps, ReduceError, ValueError};
+pub use dynamic::{DynShape, DynState, ShapeProblem};
 pub use field::Field;
+pub use json::JsonUpdate;
 pub use reduce::{Add, Append, Last, Merge, Messages, Reducer};
-pub use shape::{AnyState, Shape, Snapshot, StateCell};
-pub use update::{Update, Write};
-pub use value::{BoxValue, ChannelValue};
+pub use shape::{Shape, Snapshot, StateCell};
+pub use update::{Update, Write, overwrite_of};
+pub use value::{AnyState, BoxValue, ChannelValue};
 
 use std::sync::Arc;
 

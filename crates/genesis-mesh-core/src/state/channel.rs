@@ -3,8 +3,7 @@
 //! Owns: the kinds of channels, and the contract `ChannelOps` between the machine and a field of some type.
 //! Never: holds a value; values live in a `StateCell`.
 
-use super::shape::AnyState;
-use super::value::BoxValue;
+use super::value::{AnyState, BoxValue};
 use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
@@ -94,6 +93,11 @@ pub trait ChannelOps: Send + Sync {
 
     /// Gives ids to the parts of an accepted value that need one and have none.
     fn assign_ids(&self, value: &mut BoxValue, next_id: &mut dyn FnMut() -> String);
+
+    /// Whether a channel that reduces has a value before anything is written: the empty one of its type.
+    fn has_initial(&self) -> bool {
+        true
+    }
 
     /// The JSON schema of the value.
     fn schema(&self) -> Value;

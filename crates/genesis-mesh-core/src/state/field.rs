@@ -5,8 +5,7 @@
 
 use super::channel::{Channel, ChannelKind, ChannelOps, ReduceError, ValueError};
 use super::reduce::Reducer;
-use super::shape::AnyState;
-use super::value::BoxValue;
+use super::value::{AnyState, BoxValue};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

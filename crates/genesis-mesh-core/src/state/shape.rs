@@ -6,17 +6,13 @@
 
 use super::State;
 use super::channel::{Channel, ChannelId, ReduceError};
-use super::value::BoxValue;
+use super::value::{AnyState, BoxValue};
 use serde_json::{Map, Value};
-use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
-
-/// A state whose type the holder does not know.
-pub type AnyState = dyn Any + Send + Sync;
 
 /// A state beside the bits that say which channels have a value.
 #[derive(Clone)]
@@ -25,11 +21,14 @@ struct Held<T: ?Sized> {
     value: T,
 }
 
+/// Makes a state in which nothing was written, beside the bits that it gets.
+type Fresh = dyn Fn(Box<[u64]>) -> Arc<Held<AnyState>> + Send + Sync;
+
 /// The channels of a state type, and how a state is made and copied.
 pub struct Shape {
     channels: Vec<Channel>,
     ids: HashMap<Arc<str>, ChannelId>,
-    fresh: Box<dyn Fn(Box<[u64]>) -> Arc<Held<AnyState>> + Send + Sync>,
+    fresh: Box<Fresh>,
     copy: fn(&Held<AnyState>) -> Option<Arc<Held<AnyState>>>,
 }
 
@@ -74,7 +73,7 @@ impl Shape {
     pub fn fresh(&self) -> StateCell {
         let mut present = vec![0_u64; self.channels.len().div_ceil(64)].into_boxed_slice();
         for (channel, id) in self.channels.iter().zip(0..) {
-            if channel.kind.has_initial() {
+            if channel.kind.has_initial() && channel.ops.has_initial() {
                 set_bit(&mut present, id, true);
             }
         }

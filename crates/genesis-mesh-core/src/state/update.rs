@@ -5,6 +5,7 @@
 
 use super::channel::ChannelId;
 use super::value::{BoxValue, ChannelValue};
+use serde_json::Value;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -22,6 +23,26 @@ pub struct Write {
 impl Clone for Write {
     fn clone(&self) -> Self {
         Self { channel: self.channel, value: self.value.clone_value(), is_overwrite: self.is_overwrite }
+    }
+}
+
+/// The key that makes a JSON value an overwrite, and the word for it.
+const OVERWRITE: &str = "__overwrite__";
+
+/// The value that JSON writes, and whether it takes the place of the channel's value: `{"__overwrite__": value}` and
+/// `{"type": "__overwrite__", "value": value}` do.
+#[must_use]
+pub fn overwrite_of(value: Value) -> (Value, bool) {
+    let Value::Object(mut object) = value else { return (value, false) };
+    let is_typed = object.get("type").and_then(Value::as_str) == Some(OVERWRITE);
+    let key = match object.len() {
+        1 if object.contains_key(OVERWRITE) => OVERWRITE,
+        _ if is_typed => "value",
+        _ => return (Value::Object(object), false),
+    };
+    match object.remove(key) {
+        Some(value) => (value, true),
+        None => (Value::Object(object), false),
     }
 }
 

@@ -8,6 +8,9 @@ use serde_json::Value;
 use std::any::Any;
 use std::fmt;
 
+/// A state whose type the holder does not know.
+pub type AnyState = dyn Any + Send + Sync;
+
 /// A value of a channel, whatever its type.
 pub trait ChannelValue: Any + Send + Sync {
     /// The value as JSON.
