@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.cache.memory import InMemoryCache
-from langgraph.channels import AnyValue, EphemeralValue, LastValue, LastValueAfterFinish, Topic, UntrackedValue
+from langgraph.channels import AnyValue, EphemeralValue, LastValueAfterFinish, Topic, UntrackedValue
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.errors import NodeError
 from langgraph.func import entrypoint, task
@@ -18,6 +18,7 @@ from langgraph.types import CachePolicy, RetryPolicy
 from typing_extensions import TypedDict
 
 from language import ERRORS, Frame, World, as_list, evaluate, node_name, node_result, perform, timeout_policy
+import itertools
 
 
 def merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
@@ -181,7 +182,7 @@ def state_graph(body: dict[str, Any], world: World, **compiled: Any) -> Any:
     for name, node in body["nodes"].items():
         add_node(builder, name, node, case)
     for names in body.get("sequence", []):
-        for first, second in zip(names, names[1:], strict=False):
+        for first, second in itertools.pairwise(names):
             builder.add_edge(node_name(first), node_name(second))
     for first, second in body.get("edges", []):
         builder.add_edge(node_name(first), node_name(second))

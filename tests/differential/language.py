@@ -14,6 +14,8 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langgraph.func import entrypoint
 from langgraph.types import Command, Overwrite, Send, TimeoutPolicy, interrupt
 
+# So often does an operation that rests let other tasks go first: far more often than any task of a case needs.
+TURNS = 500
 END_NAMES = {"START": "__start__", "END": "__end__"}
 
 
@@ -311,11 +313,16 @@ async def do_store_search(op, frame):
     return [item.value for item in sorted(found, key=lambda item: (item.namespace, item.key))]
 
 
-async def do_wait(op, frame):
-    """Waits for a signal, then lets everything else that can run do so first."""
-    await frame.world.signal(op["wait"]).wait()
-    for _ in range(50):
+async def do_rest(op, frame):
+    """Lets everything else that can run do so first."""
+    for _ in range(TURNS):
         await asyncio.sleep(0)
+
+
+async def do_wait(op, frame):
+    """Waits for a signal, then rests."""
+    await frame.world.signal(op["wait"]).wait()
+    await do_rest(op, frame)
 
 
 async def do_signal(op, frame):

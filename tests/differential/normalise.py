@@ -117,7 +117,9 @@ def streams(events: list[dict[str, Any]], ids: Ids, functional: bool) -> list[di
             by_mode = {
                 mode: ids.replace([event["data"] for event in ordered if event["mode"] == mode]) for mode in MODES
             }
-            result.append({"ns": ids.replace(list(namespace)), **{mode: data for mode, data in by_mode.items() if data}})
+            result.append(
+                {"ns": ids.replace(list(namespace)), **{mode: data for mode, data in by_mode.items() if data}}
+            )
     return result
 
 

@@ -1,12 +1,12 @@
 """Runs cases on LangGraph and prints one outcome a line: the side that is right by definition.
 
-    python reference.py cases/three.json           # the outcome as it is
-    python reference.py --normal cases/*.json      # after normalising, indented
+python reference.py cases/three.json           # the outcome as it is
+python reference.py --normal cases/*.json      # after normalising, indented
 """
 
 import argparse
-import asyncio
 import ast
+import asyncio
 import json
 import logging
 import pathlib
@@ -35,6 +35,8 @@ KINDS = {
     ("ValueError", "Branch did not return a valid destination"): "InvalidRoute",
     ("ValueError", "Attempting to delete a message"): "UnknownMessage",
     ("ValueError", "recursion_limit must be"): "InvalidLimit",
+    ("ValueError", "No supersteps provided"): "EmptyUpdate",
+    ("ValueError", "No updates provided"): "EmptyUpdate",
     ("ValidationError", ""): "InvalidResume",
     # An empty Command: LangGraph means to say this, and stumbles over a variable of its own first.
     ("UnboundLocalError", "cannot access local variable 'resume_is_map'"): "EmptyInputError",
@@ -221,7 +223,10 @@ class Runner:
         thread = step.get("thread", self.case.get("thread"))
         if thread is not None:
             self.threads[thread] = None
-        config = {"configurable": {"thread_id": thread}, "recursion_limit": step.get("recursion_limit", RECURSION_LIMIT)}
+        config = {
+            "configurable": {"thread_id": thread},
+            "recursion_limit": step.get("recursion_limit", RECURSION_LIMIT),
+        }
         if "at" in step:
             config = {**config, **await self.checkpoint(config, step["at"])}
         return config
@@ -249,13 +254,17 @@ class Runner:
             answers = {pending[int(index)].id: answer for index, answer in step["resume_each"].items()}
             return Command(resume=answers)
         body = step["command"]
-        goto = [node_name(item) if isinstance(item, str) else item for item in as_list(evaluate(body.get("goto"), frame))]
+        goto = [
+            node_name(item) if isinstance(item, str) else item for item in as_list(evaluate(body.get("goto"), frame))
+        ]
         return Command(update=evaluate(body.get("update"), frame), resume=body.get("resume"), goto=goto)
 
     async def run(self, step: dict[str, Any]) -> dict[str, Any]:
         """Runs the graph and keeps every event of every stream."""
         config = await self.config(step)
-        options = {key: step[key] for key in ("durability", "interrupt_before", "interrupt_after", "context") if key in step}
+        options = {
+            key: step[key] for key in ("durability", "interrupt_before", "interrupt_after", "context") if key in step
+        }
         graph = self.graph
         if config["configurable"]["thread_id"] is None:
             graph = graph.copy({"checkpointer": None})
@@ -280,7 +289,10 @@ class Runner:
         try:
             if "bulk_update_state" in step:
                 supersteps = [
-                    [StateUpdate(evaluate(item["values"], Frame(self.world, None)), self.as_node(item)) for item in items]
+                    [
+                        StateUpdate(evaluate(item["values"], Frame(self.world, None)), self.as_node(item))
+                        for item in items
+                    ]
                     for items in step["bulk_update_state"]
                 ]
                 found = await self.graph.abulk_update_state(config, supersteps)
@@ -363,7 +375,7 @@ def main() -> None:
         if arguments.normal:
             print(json.dumps(normalise(result, "functional" in json.loads(text)), indent=1))
         else:
-            print(json.dumps(result))
+            print(json.dumps(result), flush=True)
 
 
 # What LangGraph says on the side (an unknown channel, an unknown type in a checkpoint) is no part of an outcome.
