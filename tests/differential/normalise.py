@@ -42,6 +42,14 @@ def without_ids(value: Any) -> str:
     return ID.sub("<>", json.dumps(value, sort_keys=True))
 
 
+def closes_a_message(event: dict[str, Any]) -> bool:
+    """Whether an event is the chunk with nothing in it by which LangChain ends a streamed message."""
+    if event["mode"] != "messages":
+        return False
+    message = event["data"]["message"]
+    return message["type"] == "AIMessageChunk" and not message["content"] and set(message) == {"type", "content", "id"}
+
+
 def is_start(event: dict[str, Any]) -> bool:
     """Whether an event says that a task starts."""
     return event["mode"] == "tasks" and "triggers" in event["data"]
@@ -100,7 +108,8 @@ def streams(events: list[dict[str, Any]], ids: Ids, functional: bool) -> list[di
     """The streams of a run, namespace by namespace, parents first."""
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for event in events:
-        groups.setdefault(tuple(event["ns"]), []).append(event)
+        if not closes_a_message(event):
+            groups.setdefault(tuple(event["ns"]), []).append(event)
 
     def place(namespace: tuple[str, ...]) -> list[tuple[str, int]]:
         return [

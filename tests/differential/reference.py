@@ -275,13 +275,20 @@ class Runner:
             stream = graph.astream(given, config, stream_mode=self.modes, subgraphs=True, **options)
             async for namespace, mode, data in stream:
                 # Encoded at once: a value may still change after it was sent.
-                events.append(event_of(namespace, mode, data))
+                events.append(self.argument_alone(event_of(namespace, mode, data)))
         except Exception as raised:  # noqa: BLE001 - every error is an outcome
             error = error_of(raised)
         result = {"events": events, "error": error}
         if config["configurable"].get("thread_id") is not None:
             result["state"] = await newest(self.graph, config["configurable"]["thread_id"])
         return result
+
+    def argument_alone(self, event: dict[str, Any]) -> dict[str, Any]:
+        """The same event; the input of a functional task is its one argument, not how Python calls it."""
+        data = event["data"]
+        if "functional" in self.case and event["mode"] == "tasks" and data.get("triggers") == ["__pregel_push"]:
+            data["input"] = data["input"][0][0]
+        return event
 
     async def update(self, step: dict[str, Any]) -> dict[str, Any]:
         """Changes the state by hand."""
