@@ -22,6 +22,8 @@ pub use shape::{Shape, Snapshot, StateCell};
 pub use update::{Update, Write, overwrite_of};
 pub use value::{AnyState, BoxValue, ChannelValue};
 
+pub use crate::message::MessageChange;
+
 use std::sync::Arc;
 
 /// A type that graphs have as their state: `#[derive(State)]` implements it.
@@ -34,4 +36,14 @@ use std::sync::Arc;
 pub trait State: Clone + Send + Sync + 'static {
     /// The channels of this type; `None` if they are known only when a graph is built (`DynState`).
     fn shape() -> Option<Arc<Shape>>;
+}
+
+/// A type with some fields of the state `S`, which nodes can take in its place: `#[derive(Part)]` implements it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no part of the state `{S}`",
+    note = "add `#[derive(Part)]` and `#[part(of = {S})]` to a struct with some fields of the state"
+)]
+pub trait Part<S>: Sized {
+    /// The part, cloned from `state`.
+    fn part(state: &S) -> Self;
 }

@@ -27,11 +27,13 @@ pub mod local {
 
 pub use agent::{Agent, AgentInfo};
 pub use chat::RunInput;
+pub use genesis_mesh_core::state::{self, Part, State};
 pub use genesis_mesh_core::{
     BoxFuture, CancelHandle, FinishReason, GenerateRequest, Grammar, Message, Model, ModelError, ModelEvent,
     ModelInfo, ModelLoad, ModelStream, Prompt, Role, Sampling, TokenLogprob, ToolCall, ToolCallDelta,
     ToolChoice, ToolSpec, Usage, Wait,
 };
+pub use genesis_mesh_macros::{Part, State};
 pub use genesis_mesh_models::{
     ApiKey, OpenAiError, OpenAiModel, OpenAiOptions, OpenAiTimeouts, ScriptError, ScriptedModel,
 };

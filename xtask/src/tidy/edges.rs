@@ -9,8 +9,9 @@ use toml::{Table, Value};
 
 /// The crates of this project, lowest floor first, each with those that it may depend on.
 const FLOORS: [(&str, &[&str]); 8] = [
-    ("genesis-mesh-macros", &[]),
     ("genesis-mesh-core", &[]),
+    // Its tests see the core; the macros name it in the code that they make and use nothing of it.
+    ("genesis-mesh-macros", &["genesis-mesh-core"]),
     ("genesis-mesh-models", &["genesis-mesh-core"]),
     ("genesis-mesh-local", &["genesis-mesh-core"]),
     ("genesis-mesh-store", &["genesis-mesh-core"]),

@@ -21,19 +21,19 @@ pub struct Field<S, T, R> {
     reducer: PhantomData<fn(R)>,
 }
 
-impl<S, T, R> Field<S, T, R>
-where
-    S: Send + Sync + 'static,
-    T: Serialize + DeserializeOwned + JsonSchema + Default + Clone + Send + Sync + 'static,
-    R: Reducer<T>,
-{
-    /// The channel of this field.
+impl<S, T, R> Field<S, T, R> {
+    /// The channel of this field. The bounds stand here so that an error names the one that is not met.
     pub fn channel(
         name: &'static str,
         kind: ChannelKind,
         get: fn(&S) -> &T,
         get_mut: fn(&mut S) -> &mut T,
-    ) -> Channel {
+    ) -> Channel
+    where
+        S: Send + Sync + 'static,
+        T: Serialize + DeserializeOwned + JsonSchema + Default + Clone + Send + Sync + 'static,
+        R: Reducer<T>,
+    {
         let ops = Self { name, get, get_mut, reducer: PhantomData };
         Channel { name: Arc::from(name), kind, ops: Arc::new(ops) }
     }

@@ -15,7 +15,7 @@ use std::ops::AddAssign;
 /// Folds an update into the value of a field of type `T`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot reduce a field of type `{T}`",
-    note = "`append` takes a `Vec`, `add` a number or a text, `merge` a map, `messages` a `Vec<Message>`; any other type takes a function `fn(T, T) -> T`"
+    note = "`append` takes a `Vec`, `add` a number, `merge` a map, `messages` a `Vec<Message>`; any other type takes a function `fn(T, T) -> T`"
 )]
 pub trait Reducer<T>: Send + Sync + 'static {
     /// What a write carries; often `T` itself.

@@ -1,0 +1,51 @@
+//! Charter: the derives of Genesis Mesh: what a graph needs to know of a struct, read from its fields.
+//!
+//! Owns: the attributes on states and their parts, and the errors about them.
+//! Never: runs anything; the code that it makes names `::genesis_mesh` alone, which re-exports it.
+//! Flow: attributes are read into a `Rule` for each field (`rule.rs`), of which `state.rs` makes channels, and setters.
+#![forbid(unsafe_code)]
+
+mod shape;
+mod name;
+mod rule;
+mod setter;
+mod state;
+mod part;
+
+use proc_macro::TokenStream;
+use syn::{DeriveInput, parse_macro_input};
+
+/// Makes a struct the state of graphs: each field is a channel, and `<Name>Update` writes to them.
+///
+/// The struct derives `Clone` and `Default`; each field's type can be cloned, defaulted, serialised and deserialised,
+/// and has a JSON schema. `Name::update()` begins an update with a setter for each field.
+///
+/// A field takes one write a step and keeps the last value, unless it says otherwise:
+///
+/// * `#[reduce(append)]` adds the items of a list to a `Vec`, `#[reduce(add)]` adds with `+=`, `#[reduce(merge)]` sets
+///   the entries of a map, `#[reduce(messages)]` changes a conversation (`Vec<Message>`).
+/// * `#[reduce(path::to::function)]` folds with a `fn(T, T) -> T`: the value, the update, the next value.
+/// * `#[reduce(with = Type)]` folds with a type that implements `Reducer<T>`.
+/// * `#[channel(any)]`: of several writes the last wins; the value is gone after a step without one.
+/// * `#[channel(ephemeral)]`: a value for the next step alone. `#[channel(untracked)]`: a value that is never stored.
+///   Both take `guard = false`, after which two writes in one step are no error and the last one wins.
+/// * `#[channel(topic)]` or `#[channel(topic(accumulate))]`: a `Vec` of what one step, or all steps, published.
+/// * `#[channel(after_finish)]`: a value that is seen only when nothing else can run.
+///
+/// Fields that reduce have an `overwrite_<field>` setter too, which goes past the reducer. A channel has the name
+/// that `#[serde(rename)]` or `#[serde(rename_all)]` gives its field.
+#[proc_macro_derive(State, attributes(reduce, channel, serde))]
+pub fn derive_state(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    state::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes a struct with some fields of a state a part of it, which nodes can take in the state's place.
+///
+/// `#[part(of = Blog)]` names the state. The fields have the names and the types that they have there; a node that
+/// takes the part clones them and nothing else.
+#[proc_macro_derive(Part, attributes(part))]
+pub fn derive_part(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    part::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}
