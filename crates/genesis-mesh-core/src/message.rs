@@ -3,9 +3,12 @@
 //! Owns: roles, messages, tool calls and their JSON form.
 //! Never: knows how a model renders them; that is the model's chat template.
 
+pub(crate) mod change;
+
+pub use change::{MessageChange, RemoveTag};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, HashMap};
 
 /// Who speaks in a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -69,123 +72,6 @@ impl Message {
             tool_calls: Vec::new(),
             tool_call_id: None,
         }
-    }
-}
-
-/// One change to a conversation: what the reducer `messages` takes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum MessageChange {
-    /// Takes the message of this id out.
-    Remove {
-        /// Always `remove`.
-        r#type: RemoveTag,
-        /// The id of the message, or `__remove_all__` for all before this change.
-        id: String,
-    },
-    /// Puts a message at the end, or in the place of the one with its id.
-    Put(Message),
-}
-
-/// The word `remove`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum RemoveTag {
-    /// The word.
-    Remove,
-}
-
-impl MessageChange {
-    /// The id that stands for all messages.
-    pub const ALL: &str = "__remove_all__";
-
-    /// Takes the message of this id out.
-    #[must_use]
-    pub fn remove(id: impl Into<String>) -> Self {
-        Self::Remove { r#type: RemoveTag::Remove, id: id.into() }
-    }
-
-    /// Takes all messages out that came before this change.
-    #[must_use]
-    pub fn remove_all() -> Self {
-        Self::remove(Self::ALL)
-    }
-
-    /// Applies `changes` to `messages`, in order.
-    ///
-    /// # Errors
-    /// The id of a removal that no message has; `messages` is then as it was.
-    pub fn apply_all(messages: &mut Vec<Message>, mut changes: Vec<Self>) -> Result<(), String> {
-        if let Some(last) =
-            changes.iter().rposition(|change| matches!(change, Self::Remove { id, .. } if id == Self::ALL))
-        {
-            changes.drain(..=last);
-            messages.clear();
-        }
-        if changes.iter().all(|change| matches!(change, Self::Put(message) if message.id.is_none())) {
-            messages.extend(changes.into_iter().filter_map(Self::into_put));
-            return Ok(());
-        }
-        let mut places: HashMap<String, usize> = messages
-            .iter()
-            .enumerate()
-            .filter_map(|(place, message)| Some((message.id.clone()?, place)))
-            .collect();
-        if let Some(unknown) = Self::unknown_removal(&places, &changes) {
-            return Err(unknown);
-        }
-        let mut removed = BTreeSet::new();
-        for change in changes {
-            match change {
-                Self::Remove { id, .. } => removed.extend(places.get(&id).copied()),
-                Self::Put(message) => match message.id.as_ref().and_then(|id| places.get(id).copied()) {
-                    Some(place) => {
-                        removed.remove(&place);
-                        if let Some(old) = messages.get_mut(place) {
-                            *old = message;
-                        }
-                    }
-                    None => {
-                        places.extend(message.id.clone().map(|id| (id, messages.len())));
-                        messages.push(message);
-                    }
-                },
-            }
-        }
-        let mut place = 0;
-        messages.retain(|_| {
-            place += 1;
-            !removed.contains(&(place - 1))
-        });
-        Ok(())
-    }
-
-    /// The id of the first removal of a message that is not there when its turn comes.
-    fn unknown_removal(places: &HashMap<String, usize>, changes: &[Self]) -> Option<String> {
-        let mut added = BTreeSet::new();
-        for change in changes {
-            match change {
-                Self::Put(message) => added.extend(message.id.as_deref()),
-                Self::Remove { id, .. } if !places.contains_key(id) && !added.contains(id.as_str()) => {
-                    return Some(id.clone());
-                }
-                Self::Remove { .. } => {}
-            }
-        }
-        None
-    }
-
-    fn into_put(self) -> Option<Message> {
-        match self {
-            Self::Put(message) => Some(message),
-            Self::Remove { .. } => None,
-        }
-    }
-}
-
-impl From<Message> for MessageChange {
-    fn from(message: Message) -> Self {
-        Self::Put(message)
     }
 }
 

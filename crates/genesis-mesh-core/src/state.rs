@@ -12,6 +12,8 @@ mod update;
 mod shape;
 mod json;
 mod dynamic;
+#[cfg(test)]
+mod tests;
 
 pub use channel::{Channel, ChannelId, ChannelKind, ChannelOps, ReduceError, ValueError};
 pub use dynamic::{DynShape, DynState, ShapeProblem};

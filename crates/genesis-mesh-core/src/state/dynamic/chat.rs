@@ -1,12 +1,11 @@
 //! Conversations as JSON: messages are objects with `type`, `content` and `id`.
 //!
-//! Owns: the forms that count as a message, and the reducer `messages` over JSON.
+//! Owns: the forms that count as a message, and what a change is among them.
 //! Never: knows what is in a message besides its type, content, id and tool calls; the rest is kept as it is.
-//! Source: the forms and the rules are those of LangGraph's `add_messages`.
+//! Source: the forms are those of LangGraph's `add_messages`.
 
-use crate::message::MessageChange;
+use crate::message::change::Change;
 use serde_json::{Map, Value, json};
-use std::collections::HashMap;
 
 /// The words for who speaks, and the one that stays of each.
 const TYPES: [(&str, &str); 9] = [
@@ -153,60 +152,23 @@ pub(super) fn assign_ids(messages: &mut Value, next_id: &mut dyn FnMut() -> Stri
     }
 }
 
-/// Applies `changes`, in their one form, to `messages`: see [`MessageChange::apply_all`].
-///
-/// # Errors
-/// The id of a removal that no message has; `messages` is then as it was.
-pub(super) fn apply(messages: &mut Vec<Value>, mut changes: Vec<Value>) -> Result<(), String> {
-    let is_clear = |change: &Value| is_removal(change) && id_of(change) == Some(MessageChange::ALL);
-    let clear = changes.iter().rposition(is_clear);
-    changes.drain(..clear.map_or(0, |place| place + 1));
-    let kept = if clear.is_some() { &[] } else { messages.as_slice() };
-    let places = places(kept, &changes)?;
-    if clear.is_some() {
-        messages.clear();
+/// Both messages and changes are objects in their one form.
+impl Change for Value {
+    type Message = Self;
+
+    fn id(&self) -> Option<&str> {
+        self.get("id")?.as_str()
     }
-    let mut removed = vec![false; messages.len() + changes.len()];
-    for (change, place) in changes.into_iter().zip(places) {
-        let is_removal = is_removal(&change);
-        if let Some(removed) = removed.get_mut(place) {
-            *removed = is_removal;
-        }
-        match messages.get_mut(place) {
-            _ if is_removal => {}
-            Some(message) => *message = change,
-            None => messages.push(change),
-        }
+
+    fn is_removal(&self) -> bool {
+        self.get("type").and_then(Value::as_str) == Some(REMOVE)
     }
-    let mut removed = removed.into_iter();
-    messages.retain(|_| removed.next() != Some(true));
-    Ok(())
-}
 
-/// Where each change goes: the place of the message with its id, or the next one at the end.
-fn places(messages: &[Value], changes: &[Value]) -> Result<Vec<usize>, String> {
-    let mut known: HashMap<&str, usize> =
-        messages.iter().enumerate().filter_map(|(place, message)| Some((id_of(message)?, place))).collect();
-    let mut end = messages.len();
-    let mut place_of = |change| {
-        let id = id_of(change);
-        match id.and_then(|id| known.get(id).copied()) {
-            Some(place) => Ok(place),
-            None if is_removal(change) => Err(id.unwrap_or_default().to_owned()),
-            None => {
-                known.extend(id.map(|id| (id, end)));
-                end += 1;
-                Ok(end - 1)
-            }
-        }
-    };
-    changes.iter().map(&mut place_of).collect()
-}
+    fn into_put(self) -> Option<Self> {
+        (!self.is_removal()).then_some(self)
+    }
 
-fn is_removal(message: &Value) -> bool {
-    message.get("type").and_then(Value::as_str) == Some(REMOVE)
-}
-
-fn id_of(message: &Value) -> Option<&str> {
-    message.get("id")?.as_str()
+    fn id_of(message: &Self) -> Option<&str> {
+        message.id()
+    }
 }

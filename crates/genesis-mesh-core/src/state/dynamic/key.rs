@@ -5,6 +5,7 @@
 
 use super::kind::Kind;
 use super::{DynState, arithmetic, chat};
+use crate::message::change;
 use crate::state::channel::{ChannelId, ChannelOps, ReduceError, ValueError};
 use crate::state::value::{AnyState, BoxValue};
 use serde_json::Value;
@@ -72,7 +73,7 @@ impl Key {
             (Rule::Publish, Value::Array(current), update) => current.push(update),
             (Rule::Merge, Value::Object(current), Value::Object(update)) => current.extend(update),
             (Rule::Messages, Value::Array(current), Value::Array(update)) => {
-                chat::apply(current, update).map_err(|id| {
+                change::apply_all(current, update).map_err(|id| {
                     ReduceError::new(format!("no message has the id `{id}`, so it can't be removed"))
                 })?;
             }

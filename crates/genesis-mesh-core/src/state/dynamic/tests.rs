@@ -362,6 +362,7 @@ fn messages_are_taken_in_all_their_forms() {
         {"type": "ai", "content": "", "id": "mine", "extra": 1},
         {"role": "assistant", "content": "", "tool_calls": calls},
         {"role": "developer", "content": "be brief"},
+        {"type": "ai", "role": "user", "content": "the role counts", "id": "both"},
         {"lc": 1, "type": "constructor", "id": ["langchain", "schema", "AIMessageChunk"], "kwargs": {"content": "lc"}},
     ])]);
     assert_eq!(
@@ -375,6 +376,7 @@ fn messages_are_taken_in_all_their_forms() {
              "tool_calls": [{"name": "add", "args": {"a": 2}, "id": "c", "type": "tool_call"}]},
             {"type": "system", "content": "be brief", "id": "new-5",
              "additional_kwargs": {"__openai_role__": "developer"}},
+            {"type": "human", "content": "the role counts", "id": "both"},
             {"type": "ai", "content": "lc", "id": "new-6"},
         ])
     );
