@@ -21,7 +21,7 @@ pub enum Entry {
     Pending {
         /// The checkpoint.
         checkpoint: CheckpointId,
-        /// What happened. A newer end of the same task takes the place of an older one.
+        /// What happened. A newer end of the same task stands where it came, and the older one is gone.
         fact: FactRecord,
     },
     /// A whole machine at a checkpoint, so that a lineage may begin there.
@@ -99,10 +99,12 @@ pub struct HistoryQuery {
 /// # Cancel safety
 /// A future that was polled once may have done its work even if it is dropped.
 pub trait Store: Send + Sync + fmt::Debug {
-    /// Appends entries to a thread, which begins with its first entry. When it returns they are kept.
+    /// Appends entries to a thread, which begins with its first entry. When it returns they are kept. A checkpoint that
+    /// is there already stays as it is.
     ///
     /// # Errors
-    /// The store can't be written; nothing of `entries` is kept.
+    /// The store can't be written, or an entry names a checkpoint that is not there, as its own or as its parent; the
+    /// parent of one that comes with a snapshot may be gone. Nothing of `entries` is kept.
     fn append<'a>(
         &'a self,
         key: &'a ThreadKey,
@@ -148,7 +150,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The store can't be written.
     fn delete_thread<'a>(&'a self, thread: &'a str) -> BoxFuture<'a, Result<bool, StoreError>>;
 
-    /// Deletes all checkpoints but the newest of each namespace, which must have a snapshot before.
+    /// Deletes all checkpoints but the newest of each namespace. One that has no snapshot keeps its lineage. Returns
+    /// whether the thread was there.
     ///
     /// # Errors
     /// The store can't be written.
@@ -171,6 +174,12 @@ pub enum StoreError {
         /// What was found.
         message: String,
     },
+    /// An entry names a checkpoint that the thread does not have; it was deleted while the run went on, perhaps.
+    #[error("the thread has no checkpoint {checkpoint}")]
+    UnknownCheckpoint {
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+    },
     /// There is no room left.
     #[error("the store has no room left: {message}")]
     Full {
@@ -186,6 +195,7 @@ impl StoreError {
         match self {
             Self::Unavailable { .. } => "store_unavailable",
             Self::Corrupt { .. } => "store_corrupt",
+            Self::UnknownCheckpoint { .. } => "checkpoint_not_found",
             Self::Full { .. } => "store_full",
         }
     }
@@ -193,6 +203,6 @@ impl StoreError {
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        !matches!(self, Self::Corrupt { .. })
+        !matches!(self, Self::Corrupt { .. } | Self::UnknownCheckpoint { .. })
     }
 }

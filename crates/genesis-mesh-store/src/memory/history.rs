@@ -1,0 +1,267 @@
+//! The history of one graph of a thread: its checkpoints in the order of their ids.
+//!
+//! Owns: what is kept of a checkpoint, in little memory; lineages, searches, and when a snapshot would pay.
+//! Never: locks; the caller has.
+
+use crate::weight::weight_of;
+use genesis_mesh_core::run::{CheckpointId, FactRecord, MachineSnapshot, Namespace, Source};
+use genesis_mesh_core::store::{Appended, Checkpoint, Entry, HistoryQuery, Link, StoreError};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+/// Facts of this weight are replayed in a fraction of a millisecond: a snapshot for less would cost more than it saves.
+const REPLAY_WEIGHT_MIN: u64 = 512;
+/// A snapshot pays when the facts since the last one weigh this many times as much: then all snapshots together weigh
+/// at most half of what the facts do, and replay reads at most three times the state.
+const FACTS_PER_SNAPSHOT: u64 = 2;
+/// From so many facts at one checkpoint on, those that are out of date are dropped before more room is taken.
+const SETTLE_FACTS_MIN: usize = 8;
+
+/// Checkpoints, sorted by their ids.
+#[derive(Clone, Default)]
+pub(super) struct History {
+    kept: Vec<Kept>,
+    /// What the facts since the last snapshot weigh.
+    fact_weight: u64,
+    snapshot_weight: u64,
+}
+
+#[derive(Clone)]
+struct Kept {
+    id: CheckpointId,
+    parent: Option<CheckpointId>,
+    step: i64,
+    created_at_ms: i64,
+    source: Source,
+    made: Made,
+    /// Shared by neighbours with the same.
+    labels: Arc<Labels>,
+    /// What happened, with ends of tasks that a later one has replaced.
+    pending: Vec<FactRecord>,
+    snapshot: Option<Box<MachineSnapshot>>,
+}
+
+/// Two lines of a cache: a checkpoint is 384 bytes when it is told, and a thread has many.
+const _: () = assert!(size_of::<Kept>() <= 128);
+
+#[derive(PartialEq)]
+struct Labels {
+    parents: BTreeMap<Namespace, CheckpointId>,
+    metadata: Map<String, Value>,
+}
+
+/// The fact that made a checkpoint.
+#[derive(Clone)]
+enum Made {
+    /// Not kept.
+    Unknown,
+    /// A commit, of which the id of its checkpoint says all.
+    Commit,
+    /// Any other.
+    Fact(Box<FactRecord>),
+}
+
+impl History {
+    pub(super) fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// Keeps all of `entries`, or nothing.
+    pub(super) fn append(&mut self, entries: Vec<Entry>) -> Result<Appended, StoreError> {
+        self.check(&entries)?;
+        for entry in entries {
+            match entry {
+                Entry::Checkpoint(checkpoint) => self.insert(checkpoint),
+                Entry::Pending { checkpoint, fact } => {
+                    self.fact_weight += weight_of(&fact);
+                    if let Some(kept) = self.find_mut(checkpoint) {
+                        kept.pend(fact);
+                    }
+                }
+                Entry::Snapshot { checkpoint, snapshot } => {
+                    self.fact_weight = 0;
+                    self.snapshot_weight = weight_of(&snapshot);
+                    if let Some(kept) = self.find_mut(checkpoint) {
+                        kept.snapshot = Some(snapshot);
+                    }
+                }
+            }
+        }
+        let limit = REPLAY_WEIGHT_MIN.max(FACTS_PER_SNAPSHOT * self.snapshot_weight);
+        Ok(Appended { wants_snapshot: self.fact_weight > limit })
+    }
+
+    /// Every checkpoint that an entry names must be there, kept before or by an entry before it. The parent of one
+    /// that comes with a snapshot may be gone: no lineage reads it.
+    fn check(&self, entries: &[Entry]) -> Result<(), StoreError> {
+        let mut news: Vec<CheckpointId> = Vec::new();
+        for entry in entries {
+            let (named, own) = match entry {
+                Entry::Checkpoint(checkpoint) => (checkpoint.parent, Some(checkpoint.id)),
+                Entry::Pending { checkpoint, .. } | Entry::Snapshot { checkpoint, .. } => {
+                    (Some(*checkpoint), None)
+                }
+            };
+            let is_there = |id| news.iter().rev().any(|new| *new == id) || self.place(id).is_ok();
+            let has_snapshot = || {
+                entries.iter().any(
+                    |entry| matches!(entry, Entry::Snapshot { checkpoint, .. } if Some(*checkpoint) == own),
+                )
+            };
+            match named {
+                Some(checkpoint) if !is_there(checkpoint) && !has_snapshot() => {
+                    return Err(StoreError::UnknownCheckpoint { checkpoint });
+                }
+                _ => news.extend(own),
+            }
+        }
+        Ok(())
+    }
+
+    /// The place of a checkpoint, or the one that it would have. The newest are asked for most.
+    fn place(&self, id: CheckpointId) -> Result<usize, usize> {
+        match self.kept.last() {
+            Some(last) if last.id == id => Ok(self.kept.len() - 1),
+            Some(last) if last.id < id => Err(self.kept.len()),
+            _ => self.kept.binary_search_by_key(&id, |kept| kept.id),
+        }
+    }
+
+    fn get(&self, id: CheckpointId) -> Option<&Kept> {
+        self.place(id).ok().and_then(|place| self.kept.get(place))
+    }
+
+    fn find_mut(&mut self, id: CheckpointId) -> Option<&mut Kept> {
+        self.place(id).ok().and_then(|place| self.kept.get_mut(place))
+    }
+
+    /// Keeps a checkpoint; one that is there already stays as it is.
+    fn insert(&mut self, checkpoint: Checkpoint) {
+        let Err(place) = self.place(checkpoint.id) else { return };
+        self.fact_weight += checkpoint.fact.as_ref().map_or(0, weight_of);
+        let Checkpoint { id, parent, step, source, created_at_ms, parents, metadata, fact } = checkpoint;
+        let made = match fact {
+            None => Made::Unknown,
+            Some(FactRecord::StepCommitted { checkpoint }) if checkpoint == id => Made::Commit,
+            Some(fact) => Made::Fact(Box::new(fact)),
+        };
+        let labels = Labels { parents, metadata };
+        let before = place.checked_sub(1).and_then(|place| self.kept.get(place));
+        let labels = match before {
+            Some(before) if *before.labels == labels => Arc::clone(&before.labels),
+            _ => Arc::new(labels),
+        };
+        let (pending, snapshot) = (Vec::new(), None);
+        let kept = Kept { id, parent, step, created_at_ms, source, made, labels, pending, snapshot };
+        self.kept.insert(place, kept);
+    }
+
+    /// The checkpoints that lead to `at`, newest first, up to a snapshot or the root.
+    fn way_to(&self, at: Option<CheckpointId>) -> Result<Vec<&Kept>, StoreError> {
+        let newest = match at {
+            Some(id) => self.get(id),
+            None => self.kept.last(),
+        };
+        let mut way = Vec::new();
+        let mut next = newest;
+        while let Some(kept) = next {
+            way.push(kept);
+            next = match kept.parent {
+                Some(parent) if kept.snapshot.is_none() => {
+                    let missing = || format!("checkpoint {} has no parent {parent}", kept.id);
+                    Some(self.get(parent).ok_or_else(|| StoreError::Corrupt { message: missing() })?)
+                }
+                _ => None,
+            };
+        }
+        Ok(way)
+    }
+
+    pub(super) fn lineage(&self, at: Option<CheckpointId>) -> Result<Vec<Link>, StoreError> {
+        Ok(self.way_to(at)?.into_iter().rev().map(Kept::link).collect())
+    }
+
+    pub(super) fn find(&self, query: &HistoryQuery) -> Vec<Checkpoint> {
+        let end = match query.before {
+            Some(before) => self.place(before).unwrap_or_else(|place| place),
+            None => self.kept.len(),
+        };
+        let older = self.kept.iter().take(end).rev();
+        let found = older.filter(|kept| kept.fits(&query.filter)).take(query.limit.unwrap_or(usize::MAX));
+        found.map(Kept::checkpoint).collect()
+    }
+
+    /// Drops all checkpoints but the newest, and those that it needs because it has no snapshot.
+    pub(super) fn prune(&mut self) -> Result<(), StoreError> {
+        let needed: HashSet<CheckpointId> = self.way_to(None)?.into_iter().map(|kept| kept.id).collect();
+        self.kept.retain(|kept| needed.contains(&kept.id));
+        self.kept.shrink_to_fit();
+        Ok(())
+    }
+}
+
+impl Kept {
+    fn pend(&mut self, fact: FactRecord) {
+        let facts = &mut self.pending;
+        if facts.is_empty() {
+            // Most checkpoints have one task, and a growing vector would begin with room for four.
+            facts.reserve_exact(1);
+        } else if facts.len() >= SETTLE_FACTS_MIN && facts.len() == facts.capacity() {
+            settle(facts);
+            if facts.len() > facts.capacity() / 2 {
+                facts.reserve(facts.len());
+            }
+        }
+        facts.push(fact);
+    }
+
+    fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            id: self.id,
+            parent: self.parent,
+            step: self.step,
+            source: self.source,
+            created_at_ms: self.created_at_ms,
+            parents: self.labels.parents.clone(),
+            metadata: self.labels.metadata.clone(),
+            fact: match &self.made {
+                Made::Unknown => None,
+                Made::Commit => Some(FactRecord::StepCommitted { checkpoint: self.id }),
+                Made::Fact(fact) => Some((**fact).clone()),
+            },
+        }
+    }
+
+    fn link(&self) -> Link {
+        let mut ended = HashSet::new();
+        let last = self.pending.iter().rev().filter(|fact| is_last(fact, &mut ended));
+        let mut pending: Vec<FactRecord> = last.cloned().collect();
+        pending.reverse();
+        Link { checkpoint: self.checkpoint(), pending, snapshot: self.snapshot.clone() }
+    }
+
+    fn fits(&self, filter: &Map<String, Value>) -> bool {
+        filter.iter().all(|(name, wanted)| match name.as_str() {
+            "source" => serde_json::to_value(self.source).is_ok_and(|source| source == *wanted),
+            "step" => wanted.as_i64() == Some(self.step),
+            _ => self.labels.metadata.get(name).unwrap_or(&Value::Null) == wanted,
+        })
+    }
+}
+
+/// Takes out the ends of tasks that have ended again later.
+fn settle(facts: &mut Vec<FactRecord>) {
+    let mut ended = HashSet::new();
+    facts.reverse();
+    facts.retain(|fact| is_last(fact, &mut ended));
+    facts.reverse();
+}
+
+/// Whether no later end of the same task was seen; to be asked from the last fact to the first.
+fn is_last(fact: &FactRecord, ended: &mut HashSet<genesis_mesh_core::run::TaskId>) -> bool {
+    match fact {
+        FactRecord::TaskEnded { task, .. } => ended.insert(*task),
+        _ => true,
+    }
+}
