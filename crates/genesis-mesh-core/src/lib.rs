@@ -12,6 +12,7 @@ mod model;
 pub mod state;
 pub mod graph;
 pub mod run;
+pub mod stream;
 pub mod store;
 
 pub use answer::{FinishReason, ModelEvent, TokenLogprob, Usage};

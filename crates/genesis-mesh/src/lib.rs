@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod name;
+pub mod graph;
 mod schema;
 mod update;
 mod parser;

@@ -115,6 +115,12 @@ impl Namespace {
         self.join(node)
     }
 
+    /// The namespace of the `count`-th graph that one task runs, from 1 for the second.
+    #[must_use]
+    pub fn numbered(&self, count: u32) -> Self {
+        self.join(&count.to_string())
+    }
+
     fn join(&self, last: &str) -> Self {
         Self(Some(match &self.0 {
             Some(outer) => Arc::from(format!("{outer}|{last}")),

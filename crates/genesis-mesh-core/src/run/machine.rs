@@ -14,6 +14,7 @@ use super::trigger::Triggers;
 use super::write::{SendPacket, TaskWrite};
 use crate::graph::{NodeId, NodeSet, Style, Topology, TriggerId};
 use crate::state::{ChannelValue, StateCell, Write};
+use serde::Serialize;
 use std::sync::Arc;
 
 /// A run of one graph.
@@ -48,7 +49,7 @@ pub struct Machine {
 pub(super) type SharedValue = Arc<dyn ChannelValue>;
 
 /// The checkpoint that a run stands on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct CheckpointHead {
     /// Its id.
     pub id: CheckpointId,
@@ -224,6 +225,38 @@ impl Machine {
         }
     }
 
+    /// The node that ran last, which a change of the state from outside is said to come from: the entry of a thread in
+    /// which nothing ran; `None` if several ran at once.
+    #[must_use]
+    pub fn last_node(&self) -> Option<NodeId> {
+        if self.topology.nodes().len() == 1 {
+            return Some(self.topology.start());
+        }
+        let cells = self.triggers.cells().iter().zip(0..).filter(|(cell, _)| cell.seen > 0);
+        let mut seen: Vec<(u64, NodeId)> = cells
+            .filter_map(|(cell, trigger)| Some((cell.seen, self.topology.trigger_target(trigger)?)))
+            .collect();
+        seen.sort_unstable();
+        match seen.as_slice() {
+            [] => Some(self.topology.start()),
+            [.., (before, _), (last, _)] if before == last => None,
+            [.., (_, node)] => Some(*node),
+        }
+    }
+
+    /// Makes all tasks of the step run again, those too that have ended. `keeps_answers` unless old answers must be
+    /// asked for again.
+    pub fn run_again(&mut self, keeps_answers: bool) {
+        self.tasks.retain(|task| !task.path.is_call() && !task.path.is_handler());
+        for task in &mut self.tasks {
+            task.status = TaskStatus::Ready;
+            if !keeps_answers {
+                task.answers.clear();
+            }
+        }
+        self.failed = None;
+    }
+
     /// Why the task failed that this handler stands in for.
     #[must_use]
     pub fn handled_failure(&self, handler: &Task) -> Option<(&Task, &Failure)> {
@@ -233,6 +266,12 @@ impl Machine {
             }
             _ => None,
         })
+    }
+
+    /// Whether the tasks of the step are known.
+    #[must_use]
+    pub fn is_planned(&self) -> bool {
+        self.is_planned
     }
 
     /// What the run does next. Plans the step if that is not done yet.

@@ -36,6 +36,21 @@ pub struct MachineSnapshot {
     input: Option<Vec<WriteRecord>>,
 }
 
+impl MachineSnapshot {
+    /// The checkpoint that it shows.
+    #[must_use]
+    pub fn checkpoint(&self) -> CheckpointId {
+        self.checkpoint
+    }
+
+    /// The same with another checkpoint before it: of a run that kept none of those between.
+    #[must_use]
+    pub fn with_parent(mut self, parent: Option<CheckpointId>) -> Self {
+        self.parent = parent;
+        self
+    }
+}
+
 /// One trigger that was ever written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct TriggerRecord {

@@ -126,7 +126,7 @@ impl Machine {
 }
 
 fn task_view(task: &Task, topology: &Topology, is_live: bool) -> Result<TaskView, serde_json::Error> {
-    let is_open = matches!(task.status, TaskStatus::Interrupted);
+    let is_open = !matches!(task.status, TaskStatus::Finished(_));
     let (error, result) = match &task.status {
         TaskStatus::Finished(writes) => (None, Some(result(writes, topology)?)),
         TaskStatus::Failed { failure, .. } => (Some(failure.clone()), None),

@@ -1,0 +1,49 @@
+//! Graphs: agents as nodes and edges over typed state, with LangGraph's semantics.
+//!
+//! Owns: the builder with its typed nodes, the runner over the pure machine, streams, threads, functions.
+//! Never: knows a protocol; a surface starts runs and encodes what they tell.
+//! Flow: `Graph::builder` gives a [`Graph`], `Graph::run` a [`RunRequest`], which ends as an [`Outcome`].
+
+mod policy;
+mod command;
+mod error;
+mod output;
+mod input;
+mod env;
+mod core;
+mod drive;
+mod context;
+mod call;
+mod generate;
+mod node;
+mod function;
+mod subgraph;
+mod outcome;
+mod stream;
+mod request;
+mod thread;
+mod builder;
+mod handle;
+
+pub use builder::{GraphBuilder, NodeSettings};
+pub use call::CallOptions;
+pub use command::{Command, Goto, IntoGotos, Send};
+pub use context::{Context, HandledFailure};
+pub use env::{Ambient, Durability, SystemAmbient};
+pub use error::{GraphRunError, NodeError};
+pub use function::{Final, IntoFinal};
+pub use generate::{Answer, MessageWriter};
+pub use genesis_mesh_core::graph::{END, GraphError, GraphProblem, Picture, START};
+pub use genesis_mesh_core::run::{CheckpointId, Failure, Interrupt, InterruptId, Namespace, TaskId};
+pub use genesis_mesh_core::store::{HistoryQuery, Store};
+pub use genesis_mesh_core::stream::{StreamMode, StreamPart};
+pub use handle::{Graph, NoState, RECURSION_LIMIT};
+pub use input::{NodeInput, Sent};
+pub use node::{Fallible, IntoNode, IntoRoute};
+pub use outcome::Outcome;
+pub use output::{IntoOutput, Output};
+pub use policy::{CachePolicy, RetryPolicy, TimeoutPolicy};
+pub use request::{DrainHandle, InputForm, IntoInput, RunRequest};
+pub use stream::GraphStream;
+pub use subgraph::Keep;
+pub use thread::{GraphThread, INPUT, StateChange, StateSnapshot};

@@ -1,0 +1,111 @@
+//! The loop of a run: decide, act, apply, tell, until there is nothing left to do.
+//!
+//! Owns: `drive`, and `Live`, which a run's graph, its tasks and their contexts share.
+//! Never: decides what is next; the machine does. Never decides how a node is tried; `attempt.rs` does.
+//! Flow: `begin.rs` makes a `Live`; `drive` asks its machine; `step.rs` runs tasks; `record.rs` applies and keeps facts.
+
+pub(super) mod attempt;
+pub(super) mod begin;
+pub(super) mod exits;
+mod record;
+pub(super) mod step;
+mod tell;
+
+use super::command::ParentCommand;
+use super::core::GraphCore;
+use super::env::Env;
+use super::error::GraphRunError;
+use genesis_mesh_core::run::{CheckpointId, Decision, Interrupt, Machine, Namespace, Task, TaskStatus};
+use genesis_mesh_core::stream::EventKind;
+use record::Keeper;
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A graph of a run while it is driven.
+pub(super) struct Live {
+    pub(super) core: Arc<GraphCore>,
+    pub(super) env: Arc<Env>,
+    pub(super) ns: Namespace,
+    /// The checkpoints of the graphs around this one.
+    pub(super) parents: BTreeMap<Namespace, CheckpointId>,
+    machine: Mutex<Machine>,
+    keeper: Option<Keeper>,
+    /// Whether the tasks of this step go on from where an earlier run left them.
+    pub(super) is_resumed_step: AtomicBool,
+    /// The errors that nodes returned, for the run's own error.
+    sources: Mutex<Vec<step::Source>>,
+}
+
+/// How a run stopped.
+#[derive(Debug)]
+pub(super) enum End {
+    /// Nothing is left to do.
+    Done,
+    /// At a breakpoint, or because it was drained.
+    Stopped,
+    /// Tasks wait for answers.
+    Interrupted(Vec<Interrupt>),
+    /// A node sent a command to the graph around this one.
+    Parent(ParentCommand),
+}
+
+/// Runs a graph to its end, its next question, its next breakpoint or its failure.
+pub(super) async fn drive(live: &Arc<Live>) -> Result<End, GraphRunError> {
+    let mut is_first = true;
+    loop {
+        let (decision, is_planned_now) = live.decide();
+        if is_planned_now || is_first {
+            live.tell_checkpoint().await?;
+            is_first = false;
+        }
+        match decision {
+            Decision::Execute if live.env.is_draining() => return Ok(End::Stopped),
+            Decision::Execute => {
+                if let Some(command) = step::execute(live).await? {
+                    return Ok(End::Parent(command));
+                }
+            }
+            Decision::Commit => live.commit().await?,
+            Decision::Pause => {
+                live.tell_now(EventKind::Paused).await;
+                return Ok(End::Stopped);
+            }
+            Decision::Interrupted => return live.interrupted().await.map(End::Interrupted),
+            Decision::Failed(task) => return Err(live.failure(task)),
+            Decision::OutOfSteps => {
+                return Err(GraphRunError::RecursionLimit { limit: live.env.recursion_limit });
+            }
+            Decision::Done => return Ok(End::Done),
+        }
+    }
+}
+
+impl Live {
+    /// The machine; never held while something is awaited.
+    pub(super) fn machine(&self) -> MutexGuard<'_, Machine> {
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is next, and whether the step was planned by asking.
+    fn decide(&self) -> (Decision, bool) {
+        let mut machine = self.machine();
+        let was_planned = machine.is_planned();
+        (machine.next_step(), !was_planned)
+    }
+
+    /// The open questions; what finished tasks of the step have written is told first.
+    async fn interrupted(&self) -> Result<Vec<Interrupt>, GraphRunError> {
+        self.tell_partial_values().await?;
+        let open: Vec<Interrupt> = {
+            let machine = self.machine();
+            let waiting =
+                |task: &&Task| matches!(task.status, TaskStatus::Interrupted) && !task.path.is_call();
+            machine.tasks().iter().filter(waiting).flat_map(|task| task.interrupts.iter().cloned()).collect()
+        };
+        if open.is_empty() {
+            self.tell_now(EventKind::Paused).await;
+        }
+        Ok(open)
+    }
+}

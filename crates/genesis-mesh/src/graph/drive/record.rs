@@ -1,0 +1,170 @@
+//! Recording: a fact is applied to the machine and kept in the store, in this order and at once.
+//!
+//! Owns: what is appended when, by the run's durability; snapshots when the store wants them.
+//! Never: tells a fact before it is kept, if the run is to be kept step by step.
+
+use super::Live;
+use crate::graph::env::{Durability, Env, Thread};
+use crate::graph::error::GraphRunError;
+use genesis_mesh_core::run::{CheckpointHead, CheckpointId, Fact, FactRecord, MachineSnapshot, Namespace};
+use genesis_mesh_core::store::{Appended, Checkpoint, Entry, ThreadKey};
+use genesis_mesh_core::stream::{EventKind, StreamMode};
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
+
+/// Keeps one namespace of a thread.
+pub(super) struct Keeper {
+    thread: Thread,
+    key: ThreadKey,
+    durability: Durability,
+    /// Where the thread stood before this run.
+    origin: Option<CheckpointId>,
+    /// What is not appended yet.
+    waiting: Mutex<Vec<Entry>>,
+}
+
+impl Keeper {
+    pub(super) fn new(
+        thread: &Thread,
+        ns: &Namespace,
+        durability: Durability,
+        origin: Option<CheckpointId>,
+    ) -> Self {
+        let key = ThreadKey { thread: thread.id.clone(), ns: ns.clone() };
+        Self { thread: thread.clone(), key, durability, origin, waiting: Mutex::default() }
+    }
+
+    /// Takes an entry, and appends it now if it must be.
+    async fn keep(&self, entry: Entry) -> Result<Appended, GraphRunError> {
+        match self.durability {
+            Durability::Sync => Ok(self.thread.store.append(&self.key, vec![entry]).await?),
+            Durability::Async => {
+                let is_checkpoint = matches!(entry, Entry::Checkpoint(_));
+                let entries = {
+                    let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                    waiting.push(entry);
+                    if is_checkpoint { std::mem::take(&mut *waiting) } else { Vec::new() }
+                };
+                if entries.is_empty() {
+                    Ok(Appended::default())
+                } else {
+                    Ok(self.thread.store.append(&self.key, entries).await?)
+                }
+            }
+            Durability::Exit => {
+                let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                if matches!(entry, Entry::Checkpoint(_)) {
+                    waiting.clear();
+                }
+                waiting.push(entry);
+                Ok(Appended::default())
+            }
+        }
+    }
+
+    /// Appends what waits, at the end of a run.
+    async fn finish(&self, snapshot: Option<MachineSnapshot>) -> Result<(), GraphRunError> {
+        let mut entries = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        if self.durability == Durability::Exit
+            && let Some(Entry::Checkpoint(checkpoint)) = entries.first_mut()
+            && let Some(snapshot) = snapshot
+        {
+            checkpoint.parent = self.origin;
+            checkpoint.fact = None;
+            let snapshot = Box::new(snapshot.with_parent(self.origin));
+            let checkpoint = checkpoint.id;
+            entries.insert(1, Entry::Snapshot { checkpoint, snapshot });
+        }
+        if !entries.is_empty() {
+            self.thread.store.append(&self.key, entries).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Live {
+    /// Applies a fact, and keeps it if the run is kept. Gives its record if somebody watches `modes`.
+    pub(in crate::graph) async fn record(
+        &self,
+        fact: Fact,
+        modes: &[StreamMode],
+    ) -> Result<Option<FactRecord>, GraphRunError> {
+        let is_watched = self.is_watched(modes);
+        let (record, before, after) = {
+            let mut machine = self.machine();
+            let record =
+                if is_watched || self.keeper.is_some() { FactRecord::of(&fact, &machine)? } else { None };
+            let before = machine.head();
+            machine.apply(fact)?;
+            (record, before, machine.head())
+        };
+        let (Some(record), Some(keeper)) = (&record, &self.keeper) else { return Ok(record) };
+        let entry = match (record.checkpoint(), after) {
+            (Some(_), Some(head)) => Entry::Checkpoint(self.checkpoint(head, record.clone())),
+            _ => Entry::Pending {
+                checkpoint: before.map(|head| head.id).unwrap_or_default(),
+                fact: record.clone(),
+            },
+        };
+        if keeper.keep(entry).await?.wants_snapshot && record.checkpoint().is_some() {
+            self.keep_snapshot(keeper).await?;
+        }
+        Ok(is_watched.then(|| record.clone()))
+    }
+
+    async fn keep_snapshot(&self, keeper: &Keeper) -> Result<(), GraphRunError> {
+        let snapshot = self.machine().snapshot()?;
+        if let (Some(snapshot), Durability::Sync | Durability::Async) = (snapshot, keeper.durability) {
+            let checkpoint = snapshot.checkpoint();
+            let entry = Entry::Snapshot { checkpoint, snapshot: Box::new(snapshot) };
+            keeper.thread.store.append(&keeper.key, vec![entry]).await?;
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&self, head: CheckpointHead, fact: FactRecord) -> Checkpoint {
+        Checkpoint {
+            id: head.id,
+            parent: head.parent,
+            step: head.step,
+            source: head.source,
+            created_at_ms: self.env.ambient.now_ms(),
+            parents: self.parents.clone(),
+            metadata: self.env.metadata.clone(),
+            fact: Some(fact),
+        }
+    }
+
+    /// Folds the writes of the step, keeps the new checkpoint, and tells the new state.
+    pub(super) async fn commit(&self) -> Result<(), GraphRunError> {
+        let checkpoint = self.env.checkpoint_id();
+        self.record(Fact::StepCommitted { checkpoint }, &[]).await?;
+        self.is_resumed_step.store(false, Ordering::Relaxed);
+        if self.is_watched(&[StreamMode::Values, StreamMode::Events]) {
+            let values = {
+                let machine = self.machine();
+                if machine.has_told_changed() || machine.is_function() {
+                    Some((machine.step() - 1, machine.values()?))
+                } else {
+                    None
+                }
+            };
+            if let Some((step, values)) = values {
+                self.tell(step, EventKind::StateChanged { values, interrupts: None }).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps what is not kept yet; to be called when the run stops, however it does.
+    pub(in crate::graph) async fn finish(&self) -> Result<(), GraphRunError> {
+        let Some(keeper) = &self.keeper else { return Ok(()) };
+        let snapshot = if keeper.durability == Durability::Exit { self.machine().snapshot()? } else { None };
+        keeper.finish(snapshot).await
+    }
+}
+
+/// The keeper of a graph in `ns`, if the run has a thread.
+pub(super) fn keeper(env: &Env, ns: &Namespace, origin: Option<CheckpointId>) -> Option<Keeper> {
+    env.thread.as_ref().map(|thread| Keeper::new(thread, ns, env.durability, origin))
+}

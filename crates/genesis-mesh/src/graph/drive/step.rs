@@ -1,0 +1,222 @@
+//! Steps: the tasks of a step, run beside each other until all have ended or one has failed.
+//!
+//! Owns: the set of running tasks of a step, and what becomes of the others when one fails.
+//! Never: lets a task outlive its step: the set stops them when it is dropped, and so does whoever drops the run.
+//! Flow: ready tasks are started; each end is recorded and told as it comes; a handler starts in the same step.
+
+use super::Live;
+use super::attempt::{self, Ended};
+use super::tell::ENDS;
+use crate::graph::command::ParentCommand;
+use crate::graph::error::{GraphRunError, NodeError, Reason};
+use genesis_mesh_core::graph::NodeId;
+use genesis_mesh_core::run::{Fact, Failure, Task, TaskId, TaskInput, TaskStatus};
+use std::error::Error;
+use std::sync::{Arc, PoisonError};
+use tokio::task::JoinSet;
+
+/// A task with what it reads.
+pub(super) struct Job {
+    pub(super) task: Task,
+    pub(super) input: TaskInput,
+}
+
+/// The error of a failed task, which facts don't hold.
+pub(super) type Source = (TaskId, Option<Arc<dyn Error + Send + Sync>>);
+
+/// Runs all ready tasks of the step. Gives the command to the graph around this one, if a task sends one.
+pub(super) async fn execute(live: &Arc<Live>) -> Result<Option<ParentCommand>, GraphRunError> {
+    let jobs = live.ready_jobs();
+    if live.is_watched(&super::tell::STARTS) {
+        for job in live.all_jobs() {
+            live.tell_started(&job.task, &job.input).await?;
+        }
+    }
+    live.tell_kept().await?;
+    let mut rest = match <[Job; 1]>::try_from(jobs) {
+        Ok([job]) => {
+            let ended = attempt::run(Arc::clone(live), job).await;
+            match live.settle(ended).await? {
+                Settled::Parent(command) => return Ok(Some(command)),
+                Settled::Handler(job) => vec![*job],
+                Settled::Well | Settled::Failed => return Ok(None),
+            }
+        }
+        Err(jobs) => jobs,
+    };
+    if rest.len() == 1 {
+        rest = match rest.pop() {
+            Some(job) => match live.settle(attempt::run(Arc::clone(live), job).await).await? {
+                Settled::Parent(command) => return Ok(Some(command)),
+                _ => return Ok(None),
+            },
+            None => rest,
+        };
+    }
+    execute_beside(live, rest).await
+}
+
+/// Runs several tasks, each as a task of the runtime.
+async fn execute_beside(live: &Arc<Live>, jobs: Vec<Job>) -> Result<Option<ParentCommand>, GraphRunError> {
+    let mut running = JoinSet::new();
+    let mut open: Vec<Task> = Vec::with_capacity(jobs.len());
+    let start = |running: &mut JoinSet<Ended>, job: Job| {
+        running.spawn(attempt::run(Arc::clone(live), job));
+    };
+    for job in jobs {
+        open.push(job.task.clone());
+        start(&mut running, job);
+    }
+    while let Some(joined) = running.join_next().await {
+        // A panic of a node is caught within its attempt; what is left is the runtime's end, or a bug of ours.
+        let ended = joined.map_err(|error| GraphRunError::NodeFailed {
+            node: String::new(),
+            failure: Failure::new("Panic", error.to_string()),
+            source: None,
+        })?;
+        if let Some(place) = open.iter().position(|task| task.id == ended.task.id) {
+            open.swap_remove(place);
+        }
+        match live.settle(ended).await? {
+            Settled::Parent(command) => return Ok(Some(command)),
+            Settled::Handler(job) => {
+                open.push(job.task.clone());
+                start(&mut running, *job);
+            }
+            Settled::Failed => {
+                running.shutdown().await;
+                return live.cancelled(open).await.map(|()| None);
+            }
+            Settled::Well => {}
+        }
+    }
+    Ok(None)
+}
+
+/// What a task's end means for the step.
+enum Settled {
+    /// The others go on.
+    Well,
+    /// The others are stopped.
+    Failed,
+    /// A handler runs in its place.
+    Handler(Box<Job>),
+    /// The graph ends here, with a command to the one around it.
+    Parent(ParentCommand),
+}
+
+impl Live {
+    /// The tasks that must run, with what they read.
+    fn ready_jobs(&self) -> Vec<Job> {
+        let machine = self.machine();
+        let ready = machine
+            .tasks()
+            .iter()
+            .filter(|task| matches!(task.status, TaskStatus::Ready) && !task.path.is_call());
+        ready.map(|task| Job { task: task.clone(), input: machine.task_input(task) }).collect()
+    }
+
+    /// All tasks of the step; those that ended in an earlier run are told as beginning, too.
+    fn all_jobs(&self) -> Vec<Job> {
+        let machine = self.machine();
+        let tasks = machine.tasks().iter().filter(|task| !task.path.is_call());
+        tasks.map(|task| Job { task: task.clone(), input: machine.task_input(task) }).collect()
+    }
+
+    /// Tells the writes of tasks that ended in an earlier run.
+    async fn tell_kept(&self) -> Result<(), GraphRunError> {
+        if !self.is_watched(&ENDS) {
+            return Ok(());
+        }
+        let kept: Vec<_> = {
+            let machine = self.machine();
+            let ended = machine.tasks().iter().filter(|task| !task.path.is_call());
+            let facts = ended.filter_map(|task| match &task.status {
+                TaskStatus::Finished(writes) => {
+                    let (writes, answers) = (writes.clone(), Vec::new());
+                    Some((task.clone(), Fact::TaskFinished { task: task.id, writes, answers }))
+                }
+                _ => None,
+            });
+            let records = facts
+                .map(|(task, fact)| Ok((task, genesis_mesh_core::run::FactRecord::of(&fact, &machine)?)));
+            records.collect::<Result<_, serde_json::Error>>()?
+        };
+        for (task, record) in kept {
+            if let Some(record) = record {
+                self.tell_ended(&task, record, true).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Records and tells how a task ended.
+    async fn settle(&self, ended: Ended) -> Result<Settled, GraphRunError> {
+        let Ended { task, result, answers, is_cached } = ended;
+        let (fact, settled) = match result {
+            Ok(writes) => (Fact::TaskFinished { task: task.id, writes, answers }, Settled::Well),
+            Err(NodeError(reason)) => match *reason {
+                Reason::Parent(command) => return Ok(Settled::Parent(command)),
+                Reason::Interrupted(interrupts) => {
+                    (Fact::TaskInterrupted { task: task.id, interrupts, answers }, Settled::Well)
+                }
+                Reason::InvalidAnswer { message } => {
+                    let failure = Failure::new("InvalidAnswer", message);
+                    (Fact::TaskFailed { task: task.id, failure, is_handled: false, answers }, Settled::Well)
+                }
+                Reason::Failed { failure, source } => {
+                    self.sources.lock().unwrap_or_else(PoisonError::into_inner).push((task.id, source));
+                    let is_handled = !task.path.is_handler() && self.has_handler(task.node);
+                    (Fact::TaskFailed { task: task.id, failure, is_handled, answers }, Settled::Failed)
+                }
+            },
+        };
+        let is_handled = matches!(fact, Fact::TaskFailed { is_handled: true, .. });
+        if let Some(record) = self.record(fact, &ENDS).await? {
+            self.tell_ended(&task, record, is_cached).await?;
+        }
+        if !is_handled {
+            return Ok(settled);
+        }
+        let machine = self.machine();
+        let path = task.path.handler();
+        let handler = machine.tasks().iter().find(|other| other.path == path);
+        Ok(handler.map_or(Settled::Failed, |handler| {
+            Settled::Handler(Box::new(Job { task: handler.clone(), input: machine.task_input(&task) }))
+        }))
+    }
+
+    fn has_handler(&self, node: NodeId) -> bool {
+        self.core.topology.node(node).is_some_and(|node| node.on_error.is_some())
+    }
+
+    /// Records that these tasks were stopped because another failed.
+    async fn cancelled(&self, tasks: Vec<Task>) -> Result<(), GraphRunError> {
+        for task in tasks {
+            let failure = Failure::cancelled();
+            self.record(
+                Fact::TaskFailed { task: task.id, failure, is_handled: false, answers: task.answers },
+                &[],
+            )
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// The run's error for the task that failed.
+    pub(super) fn failure(&self, id: TaskId) -> GraphRunError {
+        let machine = self.machine();
+        let task = machine.task(id);
+        let failure = task.and_then(|task| match &task.status {
+            TaskStatus::Failed { failure, .. } => Some(failure.clone()),
+            _ => None,
+        });
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let source = sources.iter_mut().find(|(task, _)| *task == id).and_then(|(_, source)| source.take());
+        GraphRunError::NodeFailed {
+            node: task.map(|task| task.name.to_string()).unwrap_or_default(),
+            failure: failure.unwrap_or_else(|| Failure::new("Unknown", "the task failed in an earlier run")),
+            source,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Models called from within a node: their pieces are told while they come.
+//!
+//! Owns: `Context::generate`, and the writer of messages that no model makes.
+//! Never: keeps a piece; the whole message is the node's to return.
+
+use super::context::Context;
+use super::error::NodeError;
+use futures_util::StreamExt;
+use genesis_mesh_core::stream::MessagePiece;
+use genesis_mesh_core::{
+    FinishReason, GenerateRequest, Message, Model, ModelError, ModelEvent, Role, ToolCall, ToolCallDelta,
+    Usage,
+};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A model's whole answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The assistant's message, with an id.
+    pub message: Message,
+    /// What it cost.
+    pub usage: Usage,
+    /// Why it ended.
+    pub finish_reason: FinishReason,
+}
+
+impl Context {
+    /// Asks a model, and tells the pieces of its answer to the stream `messages` while they come.
+    ///
+    /// # Errors
+    /// The model's error.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops the model at its next step.
+    pub async fn generate(
+        &self,
+        model: &(impl Model + ?Sized),
+        request: GenerateRequest,
+    ) -> Result<Answer, NodeError> {
+        let mut events = model.generate(request).await?;
+        let mut writer = self.message();
+        while let Some(event) = events.next().await {
+            match event? {
+                ModelEvent::Text { text, .. } => writer.text(text).await,
+                ModelEvent::ToolCallDelta(delta) => writer.tool_call_delta(delta).await,
+                ModelEvent::ToolCall(call) => writer.tool_call(call).await,
+                ModelEvent::Done { usage, finish_reason } => {
+                    return Ok(writer.done(usage, finish_reason).await);
+                }
+            }
+        }
+        Err(ModelError::Truncated.into())
+    }
+
+    /// Begins a message of the assistant that the node makes piece by piece.
+    #[must_use]
+    pub fn message(&self) -> MessageWriter {
+        // Far from the ids of messages that get theirs when a task ends.
+        static NEXT: AtomicU64 = AtomicU64::new(1 << 32);
+        let id = self.0.task.id.derive(NEXT.fetch_add(1, Ordering::Relaxed));
+        let message = Message { id: Some(id), ..Message::new(Role::Assistant, "") };
+        MessageWriter { context: self.clone(), message }
+    }
+}
+
+/// A message in the making; each piece is told to the stream `messages`.
+#[derive(Debug)]
+pub struct MessageWriter {
+    context: Context,
+    message: Message,
+}
+
+impl MessageWriter {
+    /// Adds text.
+    pub async fn text(&mut self, text: impl Into<String>) {
+        let text = text.into();
+        self.message.content.push_str(&text);
+        self.tell(MessagePiece::Text(text)).await;
+    }
+
+    /// Tells a piece of a tool call; the whole call must follow.
+    pub async fn tool_call_delta(&self, delta: ToolCallDelta) {
+        self.tell(MessagePiece::ToolCallDelta(delta)).await;
+    }
+
+    /// Adds a tool call.
+    pub async fn tool_call(&mut self, call: ToolCall) {
+        self.message.tool_calls.push(call.clone());
+        self.tell(MessagePiece::ToolCall(call)).await;
+    }
+
+    /// Ends the message.
+    pub async fn done(self, usage: Usage, finish_reason: FinishReason) -> Answer {
+        self.tell(MessagePiece::Done { usage, finish_reason }).await;
+        Answer { message: self.message, usage, finish_reason }
+    }
+
+    async fn tell(&self, piece: MessagePiece) {
+        let attempt = &self.context.0;
+        if !attempt.is_heartbeat_only {
+            self.context.heartbeat();
+        }
+        let id = self.message.id.clone().unwrap_or_default();
+        attempt.live.tell_piece(&attempt.task, id, piece).await;
+    }
+}

@@ -1,0 +1,244 @@
+//! The graph as programs hold it: run it, resume it, draw it, look at its threads.
+//!
+//! Owns: `Graph`, with the store and the settings that its runs have.
+//! Never: is invalid; only `build` makes one.
+
+use super::builder::{self, GraphBuilder};
+use super::command::Command;
+use super::context::Context;
+use super::core::GraphCore;
+use super::env::{Ambient, Durability, SystemAmbient};
+use super::error::NodeError;
+use super::function::IntoFinal;
+use super::request::{IntoInput, RunRequest, StartForm};
+use super::thread::GraphThread;
+use genesis_mesh_core::graph::{GraphError, Picture};
+use genesis_mesh_core::run::{Answer, InterruptId};
+use genesis_mesh_core::state::State;
+use genesis_mesh_core::store::Store;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+/// The steps that a run may take if nobody says otherwise: enough for an agent's conversation with its tools, and few
+/// enough that a loop without an end costs little.
+pub const RECURSION_LIMIT: u32 = 25;
+
+/// The state of a graph that is one function: it has none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoState;
+
+impl State for NoState {
+    fn shape() -> Option<Arc<genesis_mesh_core::state::Shape>> {
+        None
+    }
+}
+
+/// A valid graph over the state `S`; cheap to clone.
+pub struct Graph<S> {
+    core: Arc<GraphCore>,
+    pub(super) settings: Settings,
+    state: PhantomData<fn(S) -> S>,
+}
+
+/// What runs of a graph have around them.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub(super) store: Option<Arc<dyn Store>>,
+    pub(super) ambient: Arc<dyn Ambient>,
+    pub(super) recursion_limit: u32,
+    pub(super) durability: Durability,
+}
+
+impl<S: State> Graph<S> {
+    /// Begins a graph of this name.
+    #[must_use]
+    pub fn builder(name: impl Into<String>) -> GraphBuilder<S> {
+        GraphBuilder::new(name)
+    }
+
+    pub(super) fn new(core: Arc<GraphCore>) -> Self {
+        let settings = Settings {
+            store: None,
+            ambient: Arc::new(SystemAmbient),
+            recursion_limit: RECURSION_LIMIT,
+            durability: Durability::default(),
+        };
+        Self { core, settings, state: PhantomData }
+    }
+
+    pub(super) fn core(&self) -> &Arc<GraphCore> {
+        &self.core
+    }
+
+    /// The same graph with a store that keeps its threads.
+    #[must_use]
+    pub fn with_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.settings.store = Some(store);
+        self
+    }
+
+    /// The same graph with another clock and random source.
+    #[must_use]
+    pub fn with_ambient(mut self, ambient: Arc<dyn Ambient>) -> Self {
+        self.settings.ambient = ambient;
+        self
+    }
+
+    /// The same graph whose runs may take so many steps; [`RECURSION_LIMIT`] without it.
+    #[must_use]
+    pub fn with_recursion_limit(mut self, steps: u32) -> Self {
+        self.settings.recursion_limit = steps;
+        self
+    }
+
+    /// The same graph whose runs are kept in this way.
+    #[must_use]
+    pub fn with_durability(mut self, durability: Durability) -> Self {
+        self.settings.durability = durability;
+        self
+    }
+
+    /// The graph's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.core.topology.name()
+    }
+
+    /// Runs the graph with an input: an update of the state, or its JSON.
+    #[must_use]
+    pub fn run(&self, input: impl IntoInput<S>) -> RunRequest<S> {
+        RunRequest::new(self, StartForm::Input(input.into_input()))
+    }
+
+    /// Goes on where the thread stands: after a breakpoint, a failure, a crash.
+    #[must_use]
+    pub fn go_on(&self) -> RunRequest<S> {
+        RunRequest::new(self, StartForm::Continue { answer: None, command: None })
+    }
+
+    /// Goes on with the answer to the one open question.
+    ///
+    /// # Errors
+    /// None here: an answer that is no JSON is told by the run.
+    #[must_use]
+    pub fn resume(&self, answer: impl Serialize) -> RunRequest<S> {
+        let answer = serde_json::to_value(answer).unwrap_or_default();
+        RunRequest::new(self, StartForm::Continue { answer: Some(Answer::One(answer)), command: None })
+    }
+
+    /// Goes on with answers by the ids of their questions; those that stay open are asked again.
+    #[must_use]
+    pub fn resume_each(&self, answers: BTreeMap<InterruptId, Value>) -> RunRequest<S> {
+        RunRequest::new(self, StartForm::Continue { answer: Some(Answer::ById(answers)), command: None })
+    }
+
+    /// Goes on with writes and targets, before the step that is next.
+    #[must_use]
+    pub fn command(&self, command: Command<S>) -> RunRequest<S> {
+        RunRequest::new(self, StartForm::Continue { answer: None, command: Some(command) })
+    }
+
+    /// A thread of this graph: its state, its history, changes from outside.
+    #[must_use]
+    pub fn thread(&self, id: impl Into<String>) -> GraphThread<S> {
+        GraphThread::new(self.clone(), id.into())
+    }
+
+    /// The graph as Mermaid text; subgraphs are drawn as one node.
+    #[must_use]
+    pub fn to_mermaid(&self) -> String {
+        self.core.topology.to_mermaid()
+    }
+
+    /// The graph as nodes and edges, with its subgraphs drawn out to this depth.
+    #[must_use]
+    pub fn picture(&self, depth: u32) -> Picture {
+        picture(&self.core, depth)
+    }
+
+    /// The JSON schema of an input.
+    #[must_use]
+    pub fn input_schema(&self) -> Value {
+        schema(&self.core, "Input", |topology, id| topology.takes_input(id))
+    }
+
+    /// The JSON schema of the output.
+    #[must_use]
+    pub fn output_schema(&self) -> Value {
+        schema(&self.core, "Output", |topology, id| topology.tells(id))
+    }
+
+    /// The JSON schema of the whole state.
+    #[must_use]
+    pub fn state_schema(&self) -> Value {
+        self.core.topology.shape().schema(self.name())
+    }
+
+    /// Forgets what nodes with a cache policy have kept.
+    pub fn clear_cache(&self) {
+        self.core.cache.clear();
+    }
+}
+
+impl Graph<NoState> {
+    /// The graph of one function that takes an argument, makes [`Context::call`]s, and returns.
+    ///
+    /// # Errors
+    /// The name is no name of a node.
+    pub fn function<A, R, Fut>(
+        name: impl AsRef<str>,
+        body: impl Fn(A, Context) -> Fut + Send + Sync + 'static,
+    ) -> Result<Self, GraphError>
+    where
+        A: DeserializeOwned + Clone + Send + Sync + 'static,
+        R: IntoFinal,
+        Fut: Future<Output = Result<R, NodeError>> + Send + 'static,
+    {
+        Ok(Self::new(Arc::new(builder::function(name.as_ref(), body)?)))
+    }
+}
+
+fn picture(core: &GraphCore, depth: u32) -> Picture {
+    let mut picture = core.topology.picture();
+    for (node, code) in core.topology.nodes().iter().zip(&core.nodes) {
+        if let Some(child) = code.subgraph.as_ref().filter(|_| depth > 0) {
+            picture.expand(&node.name, self::picture(child, depth - 1));
+        }
+    }
+    picture
+}
+
+fn schema(
+    core: &GraphCore,
+    part: &str,
+    has: impl Fn(&genesis_mesh_core::graph::Topology, u32) -> bool,
+) -> Value {
+    let topology = &core.topology;
+    let mut schema = topology.shape().schema(&format!("{}{part}", topology.name()));
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        for (channel, id) in topology.shape().channels().iter().zip(0..) {
+            if !has(topology, id) {
+                properties.remove(&*channel.name);
+            }
+        }
+    }
+    schema
+}
+
+impl<S> Clone for Graph<S> {
+    fn clone(&self) -> Self {
+        Self { core: Arc::clone(&self.core), settings: self.settings.clone(), state: PhantomData }
+    }
+}
+
+impl<S> fmt::Debug for Graph<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Graph").field("core", &self.core).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,91 @@
+//! Outcomes: what a run has come to.
+//!
+//! Owns: the final state, typed and as JSON, and the questions that are open.
+//! Never: makes JSON before it is asked for.
+
+use super::error::GraphRunError;
+use genesis_mesh_core::graph::{Style, Topology};
+use genesis_mesh_core::run::{CheckpointHead, Interrupt};
+use genesis_mesh_core::state::{ChannelValue, Snapshot, State, StateCell};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+/// What a run has come to: its end, a breakpoint, or questions.
+pub struct Outcome<S> {
+    pub(super) topology: Arc<Topology>,
+    pub(super) cell: StateCell,
+    pub(super) returned: Option<Arc<dyn ChannelValue>>,
+    pub(super) partial: Option<Value>,
+    pub(super) interrupts: Vec<Interrupt>,
+    pub(super) checkpoint: Option<CheckpointHead>,
+    pub(super) is_done: bool,
+    pub(super) state: PhantomData<fn() -> S>,
+}
+
+impl<S: State> Outcome<S> {
+    /// The state after the last committed step; `None` for a function.
+    #[must_use]
+    pub fn state(&self) -> Option<Snapshot<S>> {
+        self.cell.typed()
+    }
+}
+
+impl<S> Outcome<S> {
+    /// The output as JSON: an object of the told channels, or what a function returned.
+    ///
+    /// # Errors
+    /// A value is no JSON.
+    pub fn values(&self) -> Result<Value, GraphRunError> {
+        if let Some(partial) = &self.partial {
+            return Ok(partial.clone());
+        }
+        if self.topology.style() == Style::Function {
+            return Ok(self.returned.as_ref().map_or(Ok(Value::Null), |value| value.to_json())?);
+        }
+        let mut values: Map<String, Value> = self.topology.shape().json(&self.cell)?;
+        values.retain(|name, _| self.topology.shape().id(name).is_some_and(|id| self.topology.tells(id)));
+        Ok(Value::Object(values))
+    }
+
+    /// What a function returned, as a `T`.
+    ///
+    /// # Errors
+    /// The function has not returned, or not a `T`.
+    pub fn returned<T: DeserializeOwned + Clone + 'static>(&self) -> Result<T, GraphRunError> {
+        match self.returned.as_ref().and_then(|value| value.as_any().downcast_ref::<T>()) {
+            Some(value) => Ok(value.clone()),
+            None => Ok(serde_json::from_value(self.values()?)?),
+        }
+    }
+
+    /// The questions that wait for an answer.
+    #[must_use]
+    pub fn interrupts(&self) -> &[Interrupt] {
+        &self.interrupts
+    }
+
+    /// Whether nothing is left to do; else the run stopped at a breakpoint, a question, or was drained.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.is_done
+    }
+
+    /// The checkpoint that the run stands on.
+    #[must_use]
+    pub fn checkpoint(&self) -> Option<CheckpointHead> {
+        self.checkpoint
+    }
+}
+
+impl<S> fmt::Debug for Outcome<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outcome")
+            .field("values", &self.values())
+            .field("interrupts", &self.interrupts)
+            .field("is_done", &self.is_done)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,347 @@
+//! Threads of a graph: their state, their history, and changes from outside.
+//!
+//! Owns: `GraphThread`, `StateSnapshot`, and what it means to write a state as if a node had.
+//! Never: runs a node.
+//! Flow: a lineage of the store is replayed, and the machine is shown or changed where it then stands.
+
+use super::drive::begin::{load, replay_each};
+use super::drive::exits;
+use super::env::{Thread, next_id};
+use super::error::GraphRunError;
+use super::handle::Graph;
+use super::output::IntoOutput;
+use super::request::{InputForm, IntoInput};
+use genesis_mesh_core::graph::{END, NodeId};
+use genesis_mesh_core::run::{
+    CheckpointId, Fact, FactRecord, Input, Interrupt, Machine, Namespace, StateView, TaskId, TaskView,
+    TaskWrite,
+};
+use genesis_mesh_core::state::{State, Update};
+use genesis_mesh_core::store::{Checkpoint, Entry, HistoryQuery, ThreadKey};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+/// The name under which a change from outside acts as an input of the graph.
+pub const INPUT: &str = "__input__";
+
+/// A thread of a graph.
+#[derive(Debug)]
+pub struct GraphThread<S> {
+    graph: Graph<S>,
+    id: String,
+}
+
+/// Where a thread stands at a checkpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StateSnapshot {
+    /// The state, the next nodes and the tasks.
+    pub view: StateView,
+    /// The checkpoint as it is kept; `None` for a thread without any.
+    pub checkpoint: Option<Checkpoint>,
+    /// The states of the graphs within the tasks, by task, where they were asked for.
+    pub subgraphs: BTreeMap<TaskId, StateSnapshot>,
+}
+
+impl StateSnapshot {
+    /// All questions of the tasks.
+    #[must_use]
+    pub fn interrupts(&self) -> Vec<Interrupt> {
+        self.view.tasks.iter().flat_map(|task| task.interrupts.iter().cloned()).collect()
+    }
+}
+
+/// A change of the state from outside.
+#[derive(Debug)]
+pub struct StateChange<S> {
+    update: Option<InputForm<S>>,
+    as_node: Option<String>,
+    state: PhantomData<S>,
+}
+
+impl<S: State> StateChange<S> {
+    /// Writes `update`, as the node that ran last would.
+    pub fn new(update: impl IntoInput<S>) -> Self {
+        Self { update: Some(update.into_input()), as_node: None, state: PhantomData }
+    }
+
+    /// Writes nothing, and says that all is done: nothing runs next.
+    #[must_use]
+    pub fn end() -> Self {
+        Self { update: None, as_node: Some(END.to_owned()), state: PhantomData }
+    }
+
+    /// Writes as this node would: what follows the node runs next. [`INPUT`] acts as an input of the graph.
+    #[must_use]
+    pub fn as_node(mut self, node: impl Into<String>) -> Self {
+        self.as_node = Some(node.into());
+        self
+    }
+}
+
+impl<S: State> GraphThread<S> {
+    pub(super) fn new(graph: Graph<S>, id: String) -> Self {
+        Self { graph, id }
+    }
+
+    fn kept(&self) -> Result<Thread, GraphRunError> {
+        let store = self.graph.settings.store.clone().ok_or(GraphRunError::NoThread)?;
+        Ok(Thread { id: self.id.clone(), store })
+    }
+
+    fn key(&self, ns: &Namespace) -> ThreadKey {
+        ThreadKey { thread: self.id.clone(), ns: ns.clone() }
+    }
+
+    /// Where the thread stands now: what ended tasks have written is in the state, and only open questions are shown.
+    ///
+    /// # Errors
+    /// The graph has no store, or the store fails.
+    pub async fn state(&self) -> Result<StateSnapshot, GraphRunError> {
+        self.snapshot(&Namespace::default(), None, true).await
+    }
+
+    /// As [`GraphThread::state`], with the states of the graphs within its waiting tasks.
+    ///
+    /// # Errors
+    /// As [`GraphThread::state`].
+    pub async fn state_with_subgraphs(&self) -> Result<StateSnapshot, GraphRunError> {
+        let mut snapshot = self.state().await?;
+        self.add_subgraphs(&Namespace::default(), Arc::clone(self.graph.core()), &mut snapshot).await?;
+        Ok(snapshot)
+    }
+
+    /// Where the thread stood at a checkpoint: the state as its step began, all its tasks, and all that they asked.
+    ///
+    /// # Errors
+    /// `UnknownCheckpoint`, and as [`GraphThread::state`].
+    pub async fn state_at(&self, checkpoint: CheckpointId) -> Result<StateSnapshot, GraphRunError> {
+        self.snapshot(&Namespace::default(), Some(checkpoint), false).await
+    }
+
+    async fn snapshot(
+        &self,
+        ns: &Namespace,
+        at: Option<CheckpointId>,
+        is_live: bool,
+    ) -> Result<StateSnapshot, GraphRunError> {
+        snapshot(self.graph.core().topology.clone(), &self.kept()?, ns, at, is_live).await
+    }
+
+    /// Adds the states of the graphs within the tasks, and within theirs.
+    fn add_subgraphs<'a>(
+        &'a self,
+        ns: &'a Namespace,
+        core: Arc<super::core::GraphCore>,
+        snapshot: &'a mut StateSnapshot,
+    ) -> genesis_mesh_core::BoxFuture<'a, Result<(), GraphRunError>> {
+        Box::pin(async move {
+            let thread = self.kept()?;
+            let open: Vec<(TaskId, String)> =
+                snapshot.view.tasks.iter().map(|task: &TaskView| (task.id, task.name.clone())).collect();
+            for (task, name) in open {
+                let child = core
+                    .topology
+                    .id(&name)
+                    .and_then(|id| core.node(id))
+                    .and_then(|node| node.subgraph.clone());
+                let Some(child) = child else { continue };
+                let ns = ns.child(&name, task);
+                let mut inner = self::snapshot(child.topology.clone(), &thread, &ns, None, true).await?;
+                if inner.checkpoint.is_some() {
+                    self.add_subgraphs(&ns, child, &mut inner).await?;
+                    snapshot.subgraphs.insert(task, inner);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The thread's checkpoints, newest first.
+    ///
+    /// # Errors
+    /// The graph has no store, or the store fails.
+    pub async fn history(&self, query: HistoryQuery) -> Result<Vec<StateSnapshot>, GraphRunError> {
+        self.history_of(&Namespace::default(), Arc::clone(&self.graph.core().topology), query).await
+    }
+
+    async fn history_of(
+        &self,
+        ns: &Namespace,
+        topology: Arc<genesis_mesh_core::graph::Topology>,
+        query: HistoryQuery,
+    ) -> Result<Vec<StateSnapshot>, GraphRunError> {
+        let (thread, key) = (self.kept()?, self.key(ns));
+        let checkpoints = thread.store.history(&key, query).await?;
+        let mut views: BTreeMap<CheckpointId, Option<StateView>> =
+            checkpoints.iter().map(|checkpoint| (checkpoint.id, None)).collect();
+        for checkpoint in &checkpoints {
+            if views.get(&checkpoint.id).is_some_and(Option::is_some) {
+                continue;
+            }
+            // One replay shows every checkpoint on the way to this one. What happened at an earlier checkpoint after the
+            // way had left it belongs to another branch, so the last of a lineage alone shows all of its facts.
+            let links = thread.store.lineage(&key, Some(checkpoint.id)).await?;
+            replay_each(&topology, ns, links, |id, machine| {
+                if let Some(view) = views.get_mut(&id)
+                    && view.is_none()
+                {
+                    *view = Some(machine.view(false)?);
+                }
+                Ok(())
+            })?;
+        }
+        let snapshots = checkpoints.into_iter().filter_map(|checkpoint| {
+            let view = views.get_mut(&checkpoint.id)?.take()?;
+            Some(StateSnapshot { view, checkpoint: Some(checkpoint), subgraphs: BTreeMap::new() })
+        });
+        Ok(snapshots.collect())
+    }
+
+    /// Changes the state from outside, and gives the new checkpoint.
+    ///
+    /// # Errors
+    /// `InvalidUpdate` if it is not clear which node it stands for, or the node does not exist.
+    pub async fn update(&self, change: StateChange<S>) -> Result<CheckpointId, GraphRunError> {
+        self.update_at(None, vec![vec![change]]).await
+    }
+
+    /// Changes the state in several steps, each of one or more changes, from a checkpoint on or from the newest.
+    ///
+    /// # Errors
+    /// As [`GraphThread::update`]; the steps before the one that failed are kept.
+    pub async fn update_at(
+        &self,
+        at: Option<CheckpointId>,
+        steps: Vec<Vec<StateChange<S>>>,
+    ) -> Result<CheckpointId, GraphRunError> {
+        let thread = self.kept()?;
+        let ns = Namespace::default();
+        let mut machine = load(&self.graph.core().topology, &thread, &ns, at).await?;
+        if steps.is_empty() || steps.iter().any(Vec::is_empty) {
+            return Err(invalid("no changes are given"));
+        }
+        for changes in steps {
+            let fact = self.fact(&machine, changes)?;
+            let Some(record) = FactRecord::of(&fact, &machine)? else { continue };
+            machine.apply(fact)?;
+            let Some(head) = machine.head() else { continue };
+            let checkpoint = Checkpoint {
+                id: head.id,
+                parent: head.parent,
+                step: head.step,
+                source: head.source,
+                created_at_ms: self.graph.settings.ambient.now_ms(),
+                parents: BTreeMap::new(),
+                metadata: serde_json::Map::new(),
+                fact: Some(record),
+            };
+            thread.store.append(&self.key(&ns), vec![Entry::Checkpoint(checkpoint)]).await?;
+        }
+        machine.head().map(|head| head.id).ok_or_else(|| invalid("no changes are given"))
+    }
+
+    /// The fact of one step of changes.
+    fn fact(&self, machine: &Machine, changes: Vec<StateChange<S>>) -> Result<Fact, GraphRunError> {
+        let core = self.graph.core();
+        let checkpoint = CheckpointId(next_id(&*self.graph.settings.ambient));
+        let is_one = changes.len() == 1;
+        let mut updates: Vec<(NodeId, Vec<TaskWrite>)> = Vec::new();
+        for (change, index) in changes.into_iter().zip(0..) {
+            match (&change.update, change.as_node.as_deref()) {
+                (None, _) if is_one => return Ok(Fact::StateUpdated { checkpoint, updates: Vec::new() }),
+                (None, _) => return Err(invalid("an end can't be one of several changes")),
+                (_, Some(INPUT)) if is_one => {
+                    let input = super::request::input_of(
+                        core,
+                        change.update.unwrap_or(InputForm::Json(Value::Null)),
+                    )?;
+                    return Ok(Fact::InputReceived { checkpoint, input });
+                }
+                (_, Some(INPUT)) => return Err(invalid("an input can't be one of several changes")),
+                _ => {}
+            }
+            let node = match change.as_node {
+                Some(name) => core.topology.id(&name).ok_or_else(|| invalid(&format!("no node is named `{name}`")))?,
+                None if is_one => machine.last_node().ok_or_else(|| {
+                    invalid("several nodes ran last, so it is not clear which one the change comes from; name it by as_node")
+                })?,
+                None => return Err(invalid("each of several changes must name the node that it comes from, by as_node")),
+            };
+            let task = TaskId(checkpoint.0 ^ index);
+            let writes = self.writes_as(machine, node, task, change.update)?;
+            updates.push((node, writes));
+        }
+        Ok(Fact::StateUpdated { checkpoint, updates })
+    }
+
+    /// What the node writes, with its edges and branches.
+    fn writes_as(
+        &self,
+        machine: &Machine,
+        node: NodeId,
+        task: TaskId,
+        update: Option<InputForm<S>>,
+    ) -> Result<Vec<TaskWrite>, GraphRunError> {
+        let core = self.graph.core();
+        let update: Update<S> =
+            match super::request::input_of(core, update.unwrap_or(InputForm::Json(Value::Null)))? {
+                Input::Writes(writes) => {
+                    let writes = writes.into_iter().filter_map(|write| match write {
+                        TaskWrite::State(write) => Some(write),
+                        _ => None,
+                    });
+                    Update::from(writes.collect::<Vec<_>>())
+                }
+                Input::Argument(value) => {
+                    return Ok(vec![TaskWrite::Return(Arc::clone(&value)), TaskWrite::Save(value)]);
+                }
+            };
+        let output = update.into_output(core.topology.shape());
+        let state = || machine.state().clone();
+        let writes = output.and_then(|output| exits::writes(core, node, task, output, &state));
+        writes.map_err(|error| invalid(&error.to_string()))
+    }
+
+    /// Copies the thread with its history to another id; what that had is gone. Returns whether the thread was there.
+    ///
+    /// # Errors
+    /// The graph has no store, or the store fails.
+    pub async fn copy_to(&self, id: &str) -> Result<bool, GraphRunError> {
+        Ok(self.kept()?.store.copy_thread(&self.id, id).await?)
+    }
+
+    /// Deletes the thread with its history. Returns whether it was there.
+    ///
+    /// # Errors
+    /// The graph has no store, or the store fails.
+    pub async fn delete(&self) -> Result<bool, GraphRunError> {
+        Ok(self.kept()?.store.delete_thread(&self.id).await?)
+    }
+}
+
+fn invalid(reason: &str) -> GraphRunError {
+    GraphRunError::InvalidUpdate { reason: reason.to_owned() }
+}
+
+async fn snapshot(
+    topology: Arc<genesis_mesh_core::graph::Topology>,
+    thread: &Thread,
+    ns: &Namespace,
+    at: Option<CheckpointId>,
+    is_live: bool,
+) -> Result<StateSnapshot, GraphRunError> {
+    let key = ThreadKey { thread: thread.id.clone(), ns: ns.clone() };
+    let links = thread.store.lineage(&key, at).await?;
+    if let (Some(at), true) = (at, links.is_empty()) {
+        return Err(GraphRunError::UnknownCheckpoint { checkpoint: at.to_string() });
+    }
+    let checkpoint = links.last().map(|link| link.checkpoint.clone());
+    let machine = super::drive::begin::replay(&topology, ns, links)?;
+    let mut view = machine.view(is_live)?;
+    if checkpoint.is_none() {
+        view.values = Value::Object(serde_json::Map::new());
+    }
+    Ok(StateSnapshot { view, checkpoint, subgraphs: BTreeMap::new() })
+}
