@@ -61,7 +61,7 @@ pub struct Checkpoint {
 pub struct Link {
     /// The checkpoint.
     pub checkpoint: Checkpoint,
-    /// What happened there, in order.
+    /// What happened there before the next link's checkpoint was kept, in order; at the last link all that did.
     pub pending: Vec<FactRecord>,
     /// The machine at it, if that was kept.
     pub snapshot: Option<Box<MachineSnapshot>>,

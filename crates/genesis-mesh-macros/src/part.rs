@@ -29,6 +29,19 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream, Error> {
             }
 
             #[automatically_derived]
+            impl #for_all ::genesis_mesh::graph::NodeInput<#state> for #name #arguments #bounds {
+                fn from_input(
+                    input: ::genesis_mesh::graph::TaskInput,
+                    shape: &::genesis_mesh::state::Shape,
+                ) -> ::core::result::Result<Self, ::genesis_mesh::graph::NodeError> {
+                    let state = <::genesis_mesh::state::Snapshot<#state> as ::genesis_mesh::graph::NodeInput<#state>>::from_input(
+                        input, shape,
+                    )?;
+                    ::core::result::Result::Ok(::genesis_mesh::state::Part::part(&*state))
+                }
+            }
+
+            #[automatically_derived]
             impl #for_all ::core::convert::From<&#state> for #name #arguments #bounds {
                 fn from(state: &#state) -> Self {
                     ::genesis_mesh::state::Part::part(state)

@@ -189,5 +189,22 @@ fn update(input: &DeriveInput, parts: &[Part<'_>]) -> TokenStream {
                 update.0
             }
         }
+
+        #[automatically_derived]
+        impl ::genesis_mesh::graph::IntoOutput<#name> for #update {
+            fn into_output(
+                self,
+                shape: &::genesis_mesh::state::Shape,
+            ) -> ::core::result::Result<::genesis_mesh::graph::Output, ::genesis_mesh::graph::NodeError> {
+                ::genesis_mesh::graph::IntoOutput::<#name>::into_output(self.0, shape)
+            }
+        }
+
+        #[automatically_derived]
+        impl ::genesis_mesh::graph::IntoInput<#name> for #update {
+            fn into_input(self) -> ::genesis_mesh::graph::InputForm<#name> {
+                ::genesis_mesh::graph::IntoInput::<#name>::into_input(self.0)
+            }
+        }
     }
 }

@@ -29,7 +29,7 @@ const CHECKS: &[Check] = &[
     ("an append is kept whole or not at all", |store| Box::pin(append::is_atomic(store))),
     ("a checkpoint that is there stays as it is", |store| Box::pin(append::repeats(store))),
     ("what happened at a checkpoint keeps its order", |store| Box::pin(append::keeps_order(store))),
-    ("a newer end of a task takes the place of an older", |store| Box::pin(append::replaces_ends(store))),
+    ("a link holds the facts of its own branch", |store| Box::pin(append::keeps_branches(store))),
     ("a thousand tasks of one step are all kept", |store| Box::pin(append::keeps_many(store))),
     ("a snapshot is wanted when the facts outweigh the last", |store| {
         Box::pin(append::wants_snapshot(store))

@@ -3,7 +3,7 @@
 //! Run: `cargo run -p genesis-mesh --example 05_graph`
 use genesis_mesh::State;
 use genesis_mesh::graph::{Graph, START, StreamMode};
-use genesis_mesh::state::{Snapshot, Update};
+use genesis_mesh::state::Snapshot;
 use serde_json::json;
 
 #[derive(Debug, Clone, Default, State)]
@@ -14,12 +14,12 @@ struct Greeting {
     log: Vec<String>,
 }
 
-async fn greet(state: Snapshot<Greeting>) -> Update<Greeting> {
-    Greeting::update().text(format!("Hello, {}!", state.name)).log(["greet"]).into()
+async fn greet(state: Snapshot<Greeting>) -> GreetingUpdate {
+    Greeting::update().text(format!("Hello, {}!", state.name)).log(["greet"])
 }
 
-async fn shout(state: Snapshot<Greeting>) -> Update<Greeting> {
-    Greeting::update().text(state.text.to_uppercase()).log(["shout"]).into()
+async fn shout(state: Snapshot<Greeting>) -> GreetingUpdate {
+    Greeting::update().text(state.text.to_uppercase()).log(["shout"])
 }
 
 #[tokio::main]

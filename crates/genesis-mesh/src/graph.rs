@@ -34,7 +34,9 @@ pub use error::{GraphRunError, NodeError};
 pub use function::{Final, IntoFinal};
 pub use generate::{Answer, MessageWriter};
 pub use genesis_mesh_core::graph::{END, GraphError, GraphProblem, Picture, START};
-pub use genesis_mesh_core::run::{CheckpointId, Failure, Interrupt, InterruptId, Namespace, TaskId};
+pub use genesis_mesh_core::run::{
+    CheckpointId, Failure, Interrupt, InterruptId, Namespace, TaskId, TaskInput,
+};
 pub use genesis_mesh_core::store::{HistoryQuery, Store};
 pub use genesis_mesh_core::stream::{StreamMode, StreamPart};
 pub use handle::{Graph, NoState, RECURSION_LIMIT};

@@ -118,21 +118,24 @@ fn null() -> Value {
     Value::Null
 }
 
-pub(super) async fn replaces_ends(store: &dyn Store) -> Outcome {
+pub(super) async fn keeps_branches(store: &dyn Store) -> Outcome {
     let key = key("t");
     chain(store, &key, 1).await?;
-    let facts = [ended(1, "old"), ended(2, "two"), resumed("go"), ended(1, "new"), resumed("go")];
-    for fact in facts {
-        store.append(&key, vec![pending(1, fact)]).await?;
+    let old = [ended(1, "old"), resumed("go"), ended(1, "again")];
+    for fact in &old {
+        store.append(&key, vec![pending(1, fact.clone())]).await?;
     }
-    // It stands where the newer end came: the run went on before that, not after it.
-    let wanted = vec![ended(2, "two"), resumed("go"), ended(1, "new"), resumed("go")];
-    same("the facts", &newest_pending(store, &key).await?, &wanted)?;
-    for round in 0..50 {
-        store.append(&key, vec![pending(1, ended(1, round)), pending(1, ended(3, round))]).await?;
-    }
-    let wanted = vec![ended(2, "two"), resumed("go"), resumed("go"), ended(1, 49), ended(3, 49)];
-    same("the facts after many ends", &newest_pending(store, &key).await?, &wanted)
+    store.append(&key, vec![made(2, Some(1))]).await?;
+    store.append(&key, vec![pending(1, ended(1, "late"))]).await?;
+    store.append(&key, vec![made(3, Some(1))]).await?;
+    let facts_on_the_way_to = async |id| {
+        let links = store.lineage(&key, Some(CheckpointId(id))).await?;
+        Ok::<_, StoreError>(links.first().map(|link| link.pending.clone()))
+    };
+    let late: Vec<FactRecord> = old.iter().cloned().chain([ended(1, "late")]).collect();
+    same("the facts of the older branch", &facts_on_the_way_to(2).await?, &Some(old.to_vec()))?;
+    same("the facts of the newer branch", &facts_on_the_way_to(3).await?, &Some(late.clone()))?;
+    same("all facts of the checkpoint", &facts_on_the_way_to(1).await?, &Some(late))
 }
 
 pub(super) async fn keeps_many(store: &dyn Store) -> Outcome {

@@ -25,8 +25,8 @@ pub(super) async fn follows_parents(store: &dyn Store) -> Outcome {
 
 pub(super) async fn begins_at_snapshot(store: &dyn Store) -> Outcome {
     let key = key("t");
-    chain(store, &key, 4).await?;
-    store.append(&key, vec![snapshot(3, 1)?, pending(3, ended(1, 1))]).await?;
+    chain(store, &key, 3).await?;
+    store.append(&key, vec![snapshot(3, 1)?, pending(3, ended(1, 1)), begins(4, Some(3))]).await?;
     let links = store.lineage(&key, None).await?;
     let ids: Vec<u128> = links.iter().map(|link| link.checkpoint.id.0).collect();
     same("the lineage", &ids, &vec![3, 4])?;

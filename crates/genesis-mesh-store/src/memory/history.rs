@@ -15,8 +15,6 @@ const REPLAY_WEIGHT_MIN: u64 = 512;
 /// A snapshot pays when the facts since the last one weigh this many times as much: then all snapshots together weigh
 /// at most half of what the facts do, and replay reads at most three times the state.
 const FACTS_PER_SNAPSHOT: u64 = 2;
-/// From so many facts at one checkpoint on, those that are out of date are dropped before more room is taken.
-const SETTLE_FACTS_MIN: usize = 8;
 
 /// Checkpoints, sorted by their ids.
 #[derive(Clone, Default)]
@@ -37,7 +35,9 @@ struct Kept {
     made: Made,
     /// Shared by neighbours with the same.
     labels: Arc<Labels>,
-    /// What happened, with ends of tasks that a later one has replaced.
+    /// How many facts the parent had when this one was made: those of its way. Later ones belong to another branch.
+    parent_facts: u32,
+    /// What happened, in order.
     pending: Vec<FactRecord>,
     snapshot: Option<Box<MachineSnapshot>>,
 }
@@ -152,8 +152,12 @@ impl History {
             Some(before) if *before.labels == labels => Arc::clone(&before.labels),
             _ => Arc::new(labels),
         };
+        let parent_facts =
+            parent.and_then(|parent| self.get(parent)).map_or(0, |parent| parent.pending.len());
+        let parent_facts = u32::try_from(parent_facts).unwrap_or(u32::MAX);
         let (pending, snapshot) = (Vec::new(), None);
-        let kept = Kept { id, parent, step, created_at_ms, source, made, labels, pending, snapshot };
+        let kept =
+            Kept { id, parent, step, created_at_ms, source, made, labels, parent_facts, pending, snapshot };
         self.kept.insert(place, kept);
     }
 
@@ -179,7 +183,14 @@ impl History {
     }
 
     pub(super) fn lineage(&self, at: Option<CheckpointId>) -> Result<Vec<Link>, StoreError> {
-        Ok(self.way_to(at)?.into_iter().rev().map(Kept::link).collect())
+        let mut facts = usize::MAX;
+        let mut links = Vec::new();
+        for kept in self.way_to(at)? {
+            links.push(kept.link(facts));
+            facts = kept.parent_facts as usize;
+        }
+        links.reverse();
+        Ok(links)
     }
 
     pub(super) fn find(&self, query: &HistoryQuery) -> Vec<Checkpoint> {
@@ -207,11 +218,6 @@ impl Kept {
         if facts.is_empty() {
             // Most checkpoints have one task, and a growing vector would begin with room for four.
             facts.reserve_exact(1);
-        } else if facts.len() >= SETTLE_FACTS_MIN && facts.len() == facts.capacity() {
-            settle(facts);
-            if facts.len() > facts.capacity() / 2 {
-                facts.reserve(facts.len());
-            }
         }
         facts.push(fact);
     }
@@ -233,11 +239,9 @@ impl Kept {
         }
     }
 
-    fn link(&self) -> Link {
-        let mut ended = HashSet::new();
-        let last = self.pending.iter().rev().filter(|fact| is_last(fact, &mut ended));
-        let mut pending: Vec<FactRecord> = last.cloned().collect();
-        pending.reverse();
+    /// The checkpoint with its first `facts` facts.
+    fn link(&self, facts: usize) -> Link {
+        let pending = self.pending.get(..facts).unwrap_or(&self.pending).to_vec();
         Link { checkpoint: self.checkpoint(), pending, snapshot: self.snapshot.clone() }
     }
 
@@ -247,21 +251,5 @@ impl Kept {
             "step" => wanted.as_i64() == Some(self.step),
             _ => self.labels.metadata.get(name).unwrap_or(&Value::Null) == wanted,
         })
-    }
-}
-
-/// Takes out the ends of tasks that have ended again later.
-fn settle(facts: &mut Vec<FactRecord>) {
-    let mut ended = HashSet::new();
-    facts.reverse();
-    facts.retain(|fact| is_last(fact, &mut ended));
-    facts.reverse();
-}
-
-/// Whether no later end of the same task was seen; to be asked from the last fact to the first.
-fn is_last(fact: &FactRecord, ended: &mut HashSet<genesis_mesh_core::run::TaskId>) -> bool {
-    match fact {
-        FactRecord::TaskEnded { task, .. } => ended.insert(*task),
-        _ => true,
     }
 }

@@ -39,12 +39,12 @@ async fn the_store_in_memory_keeps_the_contract() {
 }
 
 #[tokio::test]
-#[should_panic(expected = "a newer end of a task takes the place of an older")]
+#[should_panic(expected = "a link holds the facts of its own branch")]
 async fn the_suite_tells_which_sentence_a_store_breaks() {
     #[derive(Debug, Default)]
     struct Piling(MemoryStore);
 
-    // Gives every end of a task a task of its own, so that none is replaced.
+    // Gives every end of a task a task of its own.
     impl Store for Piling {
         fn append<'a>(
             &'a self,
