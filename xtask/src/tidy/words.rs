@@ -18,7 +18,11 @@ const HOMES: [(&str, &[&str], &str); 4] = [
         "spawn through the owner's task set",
     ),
     ("task::spawn", &[], "spawn through the owner's task set"),
-    ("SystemTime::now", &["crates/genesis-mesh-server/src/clock.rs"], "take the time as a value"),
+    (
+        "SystemTime::now",
+        &["crates/genesis-mesh-server/src/clock.rs", "crates/genesis-mesh/src/graph/env.rs"],
+        "take the time as a value",
+    ),
     (
         "Instant::now",
         &[
@@ -26,6 +30,8 @@ const HOMES: [(&str, &[&str], &str); 4] = [
             "crates/genesis-mesh-local/src/scheduler.rs",
             "crates/genesis-mesh-models/src/openai/deadline.rs",
             "crates/genesis-mesh-server/src/clock.rs",
+            // Whether a task computes for long, so that others had better begin on another thread.
+            "crates/genesis-mesh/src/graph/drive/step.rs",
             // What a person sees of an answer's speed.
             "crates/genesis-mesh-server/src/command/chat/gauge.rs",
             "crates/genesis-mesh-server/src/main.rs",

@@ -71,7 +71,7 @@ impl Context {
                 .map_err(super::subgraph::run_error)?;
             let task = {
                 let machine = live.machine();
-                machine.call_id(caller, index, &name).and_then(|id| machine.task(id).cloned())
+                machine.call_id(caller, index, &name).and_then(|id| machine.task(id).cloned()).map(Arc::new)
             };
             let Some(task) = task else {
                 return Err(NodeError::new("UnknownTask", "the caller is no task of this step"));
@@ -87,7 +87,7 @@ impl Context {
                 }
             })
             .await;
-            let writes = settle_call(live, task, ended).await?;
+            let writes = settle_call(live, &task, ended).await?;
             returned(&writes)
         }
     }

@@ -25,15 +25,15 @@ pub struct Context(pub(super) Arc<Attempt>);
 /// One attempt of one task.
 pub(super) struct Attempt {
     pub(super) live: Arc<Live>,
-    pub(super) task: Task,
+    pub(super) task: Arc<Task>,
     pub(super) step: i64,
     pub(super) remaining_steps: i64,
     pub(super) attempt: u32,
-    pub(super) handles: Option<HandledFailure>,
+    pub(super) handles: Option<Box<HandledFailure>>,
     pub(super) answers: Mutex<Answers>,
     pub(super) calls: AtomicU32,
     pub(super) children: AtomicU32,
-    pub(super) sign_of_life: Option<Notify>,
+    pub(super) sign_of_life: Option<Box<Notify>>,
     pub(super) is_heartbeat_only: bool,
 }
 
@@ -164,8 +164,8 @@ impl Context {
 
     /// The id of the run.
     #[must_use]
-    pub fn run_id(&self) -> &str {
-        &self.0.live.env.run_id
+    pub fn run_id(&self) -> String {
+        self.0.live.env.run_id()
     }
 
     /// The id of the task.
@@ -219,7 +219,7 @@ impl Context {
     /// In an error handler: what failed, and why.
     #[must_use]
     pub fn handled(&self) -> Option<&HandledFailure> {
-        self.0.handles.as_ref()
+        self.0.handles.as_deref()
     }
 
     /// What a function kept in its last run on this thread.

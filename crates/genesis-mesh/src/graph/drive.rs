@@ -30,7 +30,7 @@ pub(super) struct Live {
     /// The checkpoints of the graphs around this one.
     pub(super) parents: BTreeMap<Namespace, CheckpointId>,
     machine: Mutex<Machine>,
-    keeper: Option<Keeper>,
+    keeper: Option<Box<Keeper>>,
     /// Whether the tasks of this step go on from where an earlier run left them.
     pub(super) is_resumed_step: AtomicBool,
     /// The errors that nodes returned, for the run's own error.
@@ -56,7 +56,9 @@ pub(super) async fn drive(live: &Arc<Live>) -> Result<End, GraphRunError> {
     loop {
         let (decision, is_planned_now) = live.decide();
         if is_planned_now || is_first {
-            live.tell_checkpoint().await?;
+            if live.tells_checkpoints() {
+                Box::pin(live.tell_checkpoint()).await?;
+            }
             is_first = false;
         }
         match decision {
@@ -68,10 +70,10 @@ pub(super) async fn drive(live: &Arc<Live>) -> Result<End, GraphRunError> {
             }
             Decision::Commit => live.commit().await?,
             Decision::Pause => {
-                live.tell_now(EventKind::Paused).await;
+                Box::pin(live.tell_now(EventKind::Paused)).await;
                 return Ok(End::Stopped);
             }
-            Decision::Interrupted => return live.interrupted().await.map(End::Interrupted),
+            Decision::Interrupted => return Box::pin(live.interrupted()).await.map(End::Interrupted),
             Decision::Failed(task) => return Err(live.failure(task)),
             Decision::OutOfSteps => {
                 return Err(GraphRunError::RecursionLimit { limit: live.env.recursion_limit });

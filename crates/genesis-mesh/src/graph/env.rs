@@ -56,7 +56,9 @@ impl Ambient for SystemAmbient {
 pub(crate) struct Env {
     /// The thread, with the store that keeps it.
     pub(crate) thread: Option<Thread>,
-    pub(crate) run_id: String,
+    /// The run's name, if the caller gave one, and the number that names it else.
+    pub(crate) run_name: Option<String>,
+    pub(crate) run_number: u128,
     pub(crate) context: Option<Arc<dyn Any + Send + Sync>>,
     pub(crate) metadata: Map<String, Value>,
     pub(crate) durability: Durability,
@@ -86,6 +88,11 @@ pub(crate) struct Watch {
 }
 
 impl Env {
+    /// The id of the run.
+    pub(crate) fn run_id(&self) -> String {
+        self.run_name.clone().unwrap_or_else(|| CheckpointId(self.run_number).to_string())
+    }
+
     /// Whether anybody wants the events behind one of these modes from the graph at this depth.
     pub(crate) fn is_watched(&self, is_root: bool, modes: &[StreamMode]) -> bool {
         self.watch
@@ -107,7 +114,8 @@ impl Env {
     pub(crate) fn without_thread(&self) -> Self {
         Self {
             thread: None,
-            run_id: self.run_id.clone(),
+            run_name: self.run_name.clone(),
+            run_number: self.run_number,
             context: self.context.clone(),
             metadata: self.metadata.clone(),
             durability: self.durability,

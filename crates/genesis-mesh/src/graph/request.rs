@@ -5,22 +5,18 @@
 //! Flow: `Graph::run` makes it; `.await` gives the outcome, `.stream(modes)` the parts on the way to it.
 
 use super::command::Command;
-use super::core::GraphCore;
 use super::drive::begin::{Beginning, Start};
-use super::drive::exits;
-use super::drive::{End, drive};
+use super::drive::{End, Live, drive};
 use super::env::{Durability, Env, Thread, Watch, next_id};
 use super::error::GraphRunError;
 use super::handle::Graph;
 use super::outcome::Outcome;
-use super::output::IntoOutput;
+use super::start::{StartForm, begin_form};
 use super::stream::GraphStream;
 use genesis_mesh_core::BoxFuture;
-use genesis_mesh_core::graph::{NodeSet, Style};
-use genesis_mesh_core::run::{
-    Answer, CheckpointId, Failure, Input, InterruptId, Namespace, TaskId, TaskWrite,
-};
-use genesis_mesh_core::state::{State, Update};
+use genesis_mesh_core::graph::NodeSet;
+use genesis_mesh_core::run::{CheckpointId, Failure, Namespace};
+use genesis_mesh_core::state::State;
 use genesis_mesh_core::stream::{StreamMode, StreamModes};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -34,39 +30,6 @@ use tokio::sync::mpsc;
 
 /// Events that may wait for a slow reader before the run waits for it.
 const EVENTS_WAITING_MAX: usize = 256;
-
-/// An input, before it is held to the state.
-#[derive(Debug)]
-pub enum InputForm<S> {
-    /// Typed writes.
-    Update(Update<S>),
-    /// JSON: an object of channels, or the argument of a function.
-    Json(Value),
-}
-
-/// A type that a graph over `S` takes as its input.
-pub trait IntoInput<S> {
-    /// The input.
-    fn into_input(self) -> InputForm<S>;
-}
-
-impl<S> IntoInput<S> for Update<S> {
-    fn into_input(self) -> InputForm<S> {
-        InputForm::Update(self)
-    }
-}
-
-impl<S> IntoInput<S> for Value {
-    fn into_input(self) -> InputForm<S> {
-        InputForm::Json(self)
-    }
-}
-
-#[derive(Debug)]
-pub(super) enum StartForm<S> {
-    Input(InputForm<S>),
-    Continue { answer: Option<Answer>, command: Option<Command<S>> },
-}
 
 /// A run that has not begun.
 #[derive(Debug)]
@@ -186,7 +149,23 @@ impl<S: State> RunRequest<S> {
         GraphStream::new(Box::pin(self.execute(Some(watch))), told, modes)
     }
 
-    async fn execute(self, watch: Option<Watch>) -> Result<Outcome<S>, GraphRunError> {
+    /// Runs to the end. What a waiting run holds is kept small: beginnings are boxed while they last.
+    fn execute(
+        self,
+        watch: Option<Watch>,
+    ) -> impl Future<Output = Result<Outcome<S>, GraphRunError>> + Send + 'static {
+        let begun = self.prepare(watch);
+        async move {
+            let (beginning, start) = *begun?;
+            let live = Box::pin(beginning.begin(start)).await?;
+            let ended = drive(&live).await;
+            live.finish().await?;
+            outcome(&live, ended?)
+        }
+    }
+
+    /// Everything that can be said before the run begins.
+    fn prepare(self, watch: Option<Watch>) -> Result<Box<(Beginning, Start)>, GraphRunError> {
         let core = Arc::clone(self.graph.core());
         let topology = &core.topology;
         let mut breakpoints = core.breakpoints.clone();
@@ -216,7 +195,8 @@ impl<S: State> RunRequest<S> {
         let (start, answers, answer) = begin_form(&core, self.start, thread.is_some())?;
         let env = Env {
             thread,
-            run_id: self.run_id.unwrap_or_else(|| CheckpointId(next_id(&*settings.ambient)).to_string()),
+            run_name: self.run_id,
+            run_number: next_id(&*settings.ambient),
             context: self.context,
             metadata: self.metadata,
             durability: settings.durability,
@@ -228,96 +208,34 @@ impl<S: State> RunRequest<S> {
             ambient: Arc::clone(&settings.ambient),
         };
         let (env, ns, parents) = (Arc::new(env), Namespace::default(), BTreeMap::new());
-        let live = Beginning { core, env, ns, parents, breakpoints, at: self.at }.begin(start).await?;
-        let ended = drive(&live).await;
-        live.finish().await?;
-        let interrupts = match ended? {
-            End::Interrupted(interrupts) => interrupts,
-            End::Done | End::Stopped => Vec::new(),
-            End::Parent(_) => {
-                let failure =
-                    Failure::new("ParentCommand", "there is no graph around this one to take the command");
-                return Err(GraphRunError::NodeFailed { node: String::new(), failure, source: None });
-            }
-        };
-        let machine = live.machine();
-        let view = if interrupts.is_empty() { None } else { Some(machine.view(true)?) };
-        Ok(Outcome {
-            topology: Arc::clone(machine.topology()),
-            cell: machine.state().clone(),
-            returned: machine.returned().cloned(),
-            partial: view.map(|view| view.values),
-            interrupts,
-            checkpoint: machine.head(),
-            is_done: machine.is_planned() && machine.tasks().is_empty(),
-            state: PhantomData,
-        })
+        let beginning = Beginning { core, env, ns, parents, breakpoints, at: self.at };
+        Ok(Box::new((beginning, start)))
     }
 }
 
-/// What begins a run, with the answers that it brings: by question, and the one for the open question.
-type Begun = (Start, BTreeMap<InterruptId, Value>, Option<Value>);
-
-fn begin_form<S: State>(
-    core: &GraphCore,
-    form: StartForm<S>,
-    has_thread: bool,
-) -> Result<Begun, GraphRunError> {
-    let topology = &core.topology;
-    let (answer, command) = match form {
-        StartForm::Input(input) => return Ok((Start::Input(input_of(core, input)?), BTreeMap::new(), None)),
-        StartForm::Continue { answer, command } => (answer, command),
+/// What the run has come to.
+fn outcome<S>(live: &Live, end: End) -> Result<Outcome<S>, GraphRunError> {
+    let interrupts = match end {
+        End::Interrupted(interrupts) => interrupts,
+        End::Done | End::Stopped => Vec::new(),
+        End::Parent(_) => {
+            let failure =
+                Failure::new("ParentCommand", "there is no graph around this one to take the command");
+            return Err(GraphRunError::NodeFailed { node: String::new(), failure, source: None });
+        }
     };
-    if answer.is_some() && !has_thread {
-        return Err(GraphRunError::NoThread);
-    }
-    let mut writes = Vec::new();
-    if let Some(command) = command {
-        let output = command.into_output(topology.shape());
-        let written = output.and_then(|output| exits::caller_writes(core, TaskId::OUTSIDE, output));
-        writes =
-            written.map_err(|error| GraphRunError::InvalidInput { problems: vec![error.to_string()] })?;
-    }
-    let (answers, one) = match &answer {
-        Some(Answer::ById(answers)) => (answers.clone(), None),
-        Some(Answer::One(one)) => (BTreeMap::new(), Some(one.clone())),
-        None => (BTreeMap::new(), None),
-    };
-    Ok((Start::Continue { answer, writes }, answers, one))
-}
-
-pub(super) fn input_of<S: State>(core: &GraphCore, form: InputForm<S>) -> Result<Input, GraphRunError> {
-    let topology = &core.topology;
-    let writes = match form {
-        InputForm::Json(json) if topology.style() == Style::Function => {
-            return Ok(Input::Argument(Arc::new(json)));
-        }
-        InputForm::Json(Value::Object(object)) => {
-            let update = topology.shape().update_from_json(object);
-            let update = update.map_err(|problems| GraphRunError::InvalidInput {
-                problems: problems.iter().map(ToString::to_string).collect(),
-            })?;
-            for name in &update.unknown {
-                tracing::debug!(graph = %topology.name(), key = %name, "the input has a key that the state does not have");
-            }
-            update.writes
-        }
-        InputForm::Json(_) => {
-            return Err(GraphRunError::InvalidInput {
-                problems: vec!["the input is no JSON object".to_owned()],
-            });
-        }
-        InputForm::Update(update) => update.into_writes(),
-    };
-    let mut ids = 0..;
-    let seed = TaskId(next_id(&super::env::SystemAmbient));
-    let taken = writes.into_iter().filter(|write| topology.takes_input(write.channel)).map(|mut write| {
-        if let Some(channel) = topology.shape().channel(write.channel) {
-            channel.ops.assign_ids(&mut write.value, &mut || seed.derive(ids.next().unwrap_or_default()));
-        }
-        TaskWrite::State(write)
-    });
-    Ok(Input::Writes(taken.collect()))
+    let machine = live.machine();
+    let view = if interrupts.is_empty() { None } else { Some(machine.view(true)?) };
+    Ok(Outcome {
+        topology: Arc::clone(machine.topology()),
+        cell: machine.state().clone(),
+        returned: machine.returned().cloned(),
+        partial: view.map(|view| view.values),
+        interrupts,
+        checkpoint: machine.head(),
+        is_done: machine.is_planned() && machine.tasks().is_empty(),
+        state: PhantomData,
+    })
 }
 
 /// Asks a run to stop before its next step.

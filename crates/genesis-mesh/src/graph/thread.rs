@@ -10,7 +10,7 @@ use super::env::{Thread, next_id};
 use super::error::GraphRunError;
 use super::handle::Graph;
 use super::output::IntoOutput;
-use super::request::{InputForm, IntoInput};
+use super::start::{InputForm, IntoInput, input_of};
 use genesis_mesh_core::graph::{END, NodeId};
 use genesis_mesh_core::run::{
     CheckpointId, Fact, FactRecord, Input, Interrupt, Machine, Namespace, StateView, TaskId, TaskView,
@@ -253,10 +253,7 @@ impl<S: State> GraphThread<S> {
                 (None, _) if is_one => return Ok(Fact::StateUpdated { checkpoint, updates: Vec::new() }),
                 (None, _) => return Err(invalid("an end can't be one of several changes")),
                 (_, Some(INPUT)) if is_one => {
-                    let input = super::request::input_of(
-                        core,
-                        change.update.unwrap_or(InputForm::Json(Value::Null)),
-                    )?;
+                    let input = input_of(core, change.update.unwrap_or(InputForm::Json(Value::Null)))?;
                     return Ok(Fact::InputReceived { checkpoint, input });
                 }
                 (_, Some(INPUT)) => return Err(invalid("an input can't be one of several changes")),
@@ -285,19 +282,18 @@ impl<S: State> GraphThread<S> {
         update: Option<InputForm<S>>,
     ) -> Result<Vec<TaskWrite>, GraphRunError> {
         let core = self.graph.core();
-        let update: Update<S> =
-            match super::request::input_of(core, update.unwrap_or(InputForm::Json(Value::Null)))? {
-                Input::Writes(writes) => {
-                    let writes = writes.into_iter().filter_map(|write| match write {
-                        TaskWrite::State(write) => Some(write),
-                        _ => None,
-                    });
-                    Update::from(writes.collect::<Vec<_>>())
-                }
-                Input::Argument(value) => {
-                    return Ok(vec![TaskWrite::Return(Arc::clone(&value)), TaskWrite::Save(value)]);
-                }
-            };
+        let update: Update<S> = match input_of(core, update.unwrap_or(InputForm::Json(Value::Null)))? {
+            Input::Writes(writes) => {
+                let writes = writes.into_iter().filter_map(|write| match write {
+                    TaskWrite::State(write) => Some(write),
+                    _ => None,
+                });
+                Update::from(writes.collect::<Vec<_>>())
+            }
+            Input::Argument(value) => {
+                return Ok(vec![TaskWrite::Return(Arc::clone(&value)), TaskWrite::Save(value)]);
+            }
+        };
         let output = update.into_output(core.topology.shape());
         let state = || machine.state().clone();
         let writes = output.and_then(|output| exits::writes(core, node, task, output, &state));

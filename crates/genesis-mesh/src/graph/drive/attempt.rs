@@ -22,11 +22,10 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::Notify;
 
 /// A task that has ended.
 pub(super) struct Ended {
-    pub(super) task: Task,
+    pub(super) task: Arc<Task>,
     pub(super) result: Result<Vec<TaskWrite>, NodeError>,
     pub(super) answers: Vec<Value>,
     pub(super) is_cached: bool,
@@ -81,7 +80,7 @@ impl Live {
 async fn tried(
     live: &Arc<Live>,
     node: &NodeCore,
-    task: &Task,
+    task: &Arc<Task>,
     input: TaskInput,
     limits: TimeoutPolicy,
 ) -> (Result<Vec<TaskWrite>, NodeError>, Vec<Value>) {
@@ -99,7 +98,7 @@ async fn tried(
         let Some((wait, has_jitter)) = wait else { return (result, answers) };
         let jitter =
             if has_jitter { Duration::from_millis(live.env.ambient.random() % 1000) } else { Duration::ZERO };
-        tokio::time::sleep(wait + jitter).await;
+        Box::pin(tokio::time::sleep(wait + jitter)).await;
         attempt += 1;
     }
 }
@@ -108,7 +107,7 @@ async fn tried(
 async fn once(
     live: &Arc<Live>,
     node: &NodeCore,
-    task: &Task,
+    task: &Arc<Task>,
     input: TaskInput,
     context: &Context,
     limits: TimeoutPolicy,
@@ -188,22 +187,21 @@ impl Live {
     /// The context of an attempt.
     pub(in crate::graph) fn context(
         self: &Arc<Self>,
-        task: &Task,
+        task: &Arc<Task>,
         attempt: u32,
         limits: TimeoutPolicy,
     ) -> Context {
         let (step, remaining_steps, handles) = {
             let machine = self.machine();
             let handles = if task.path.is_handler() { machine.handled_failure(task) } else { None };
-            let handles = handles.map(|(failed, failure)| HandledFailure {
-                node: failed.name.to_string(),
-                failure: failure.clone(),
+            let handles = handles.map(|(failed, failure)| {
+                Box::new(HandledFailure { node: failed.name.to_string(), failure: failure.clone() })
             });
             (machine.step(), machine.remaining_steps(), handles)
         };
         Context(Arc::new(Attempt {
             live: Arc::clone(self),
-            task: task.clone(),
+            task: Arc::clone(task),
             step,
             remaining_steps,
             attempt,
@@ -211,7 +209,7 @@ impl Live {
             answers: Mutex::new(Answers { known: task.answers.clone(), read: 0 }),
             calls: AtomicU32::new(0),
             children: AtomicU32::new(0),
-            sign_of_life: limits.idle.map(|_| Notify::new()),
+            sign_of_life: limits.idle.map(|_| Box::default()),
             is_heartbeat_only: limits.is_heartbeat_only,
         }))
     }
@@ -220,7 +218,7 @@ impl Live {
 /// Runs a call from within a task, with tries of its own.
 pub(in crate::graph) async fn called<Fut>(
     live: &Arc<Live>,
-    task: &Task,
+    task: &Arc<Task>,
     options: &CallOptions,
     work: impl Fn(Context) -> Fut,
 ) -> (Result<Vec<TaskWrite>, NodeError>, Vec<Value>)
@@ -238,7 +236,7 @@ where
         let result = if options.timeout == TimeoutPolicy::default() {
             Ok(caught.await)
         } else {
-            within(caught, options.timeout, &context).await
+            Box::pin(within(caught, options.timeout, &context)).await
         };
         let result = result.and_then(|caught| {
             caught.unwrap_or_else(|panic| Err(NodeError::failed(Failure::new("Panic", panic_text(&*panic)))))
@@ -254,7 +252,7 @@ where
 /// Records how a call ended, and gives its writes, or its error for the caller to return.
 pub(in crate::graph) async fn settle_call(
     live: &Arc<Live>,
-    task: Task,
+    task: &Task,
     (result, answers): (Result<Vec<TaskWrite>, NodeError>, Vec<Value>),
 ) -> Result<Vec<TaskWrite>, NodeError> {
     let id = task.id;
@@ -268,7 +266,7 @@ pub(in crate::graph) async fn settle_call(
         },
     };
     if let Some(record) = live.record(fact, &ENDS).await.map_err(run_error)? {
-        live.tell_ended(&task, record, false).await.map_err(run_error)?;
+        live.tell_ended(task, record, false).await.map_err(run_error)?;
     }
     result
 }

@@ -98,18 +98,18 @@ impl Live {
             machine.apply(fact)?;
             (record, before, machine.head())
         };
-        let (Some(record), Some(keeper)) = (&record, &self.keeper) else { return Ok(record) };
-        let entry = match (record.checkpoint(), after) {
-            (Some(_), Some(head)) => Entry::Checkpoint(self.checkpoint(head, record.clone())),
-            _ => Entry::Pending {
-                checkpoint: before.map(|head| head.id).unwrap_or_default(),
-                fact: record.clone(),
-            },
+        let Some(record) = record else { return Ok(None) };
+        let Some(keeper) = &self.keeper else { return Ok(Some(record)) };
+        let told = is_watched.then(|| record.clone());
+        let is_checkpoint = record.checkpoint().is_some();
+        let entry = match (is_checkpoint, after) {
+            (true, Some(head)) => Entry::Checkpoint(self.checkpoint(head, record)),
+            _ => Entry::Pending { checkpoint: before.map(|head| head.id).unwrap_or_default(), fact: record },
         };
-        if keeper.keep(entry).await?.wants_snapshot && record.checkpoint().is_some() {
-            self.keep_snapshot(keeper).await?;
+        if Box::pin(keeper.keep(entry)).await?.wants_snapshot && is_checkpoint {
+            Box::pin(self.keep_snapshot(keeper)).await?;
         }
-        Ok(is_watched.then(|| record.clone()))
+        Ok(told)
     }
 
     async fn keep_snapshot(&self, keeper: &Keeper) -> Result<(), GraphRunError> {
@@ -150,7 +150,7 @@ impl Live {
                 }
             };
             if let Some((step, values)) = values {
-                self.tell(step, EventKind::StateChanged { values, interrupts: None }).await;
+                Box::pin(self.tell(step, EventKind::StateChanged { values, interrupts: None })).await;
             }
         }
         Ok(())
@@ -165,6 +165,6 @@ impl Live {
 }
 
 /// The keeper of a graph in `ns`, if the run has a thread.
-pub(super) fn keeper(env: &Env, ns: &Namespace, origin: Option<CheckpointId>) -> Option<Keeper> {
-    env.thread.as_ref().map(|thread| Keeper::new(thread, ns, env.durability, origin))
+pub(super) fn keeper(env: &Env, ns: &Namespace, origin: Option<CheckpointId>) -> Option<Box<Keeper>> {
+    env.thread.as_ref().map(|thread| Box::new(Keeper::new(thread, ns, env.durability, origin)))
 }

@@ -13,11 +13,17 @@ use genesis_mesh_core::graph::NodeId;
 use genesis_mesh_core::run::{Fact, Failure, Task, TaskId, TaskInput, TaskStatus};
 use std::error::Error;
 use std::sync::{Arc, PoisonError};
+use std::task::Poll;
+use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
+
+/// How long a task may compute before it first waits, if those after it are to begin on the same thread: a task of the
+/// runtime costs about a microsecond, and a thread that is woken for it many.
+const BEGUN_HERE_MAX: Duration = Duration::from_micros(50);
 
 /// A task with what it reads.
 pub(super) struct Job {
-    pub(super) task: Task,
+    pub(super) task: Arc<Task>,
     pub(super) input: TaskInput,
 }
 
@@ -26,69 +32,63 @@ pub(super) type Source = (TaskId, Option<Arc<dyn Error + Send + Sync>>);
 
 /// Runs all ready tasks of the step. Gives the command to the graph around this one, if a task sends one.
 pub(super) async fn execute(live: &Arc<Live>) -> Result<Option<ParentCommand>, GraphRunError> {
+    if live.is_watched(&super::tell::STARTS) || live.is_watched(&ENDS) {
+        Box::pin(live.tell_step()).await?;
+    }
     let jobs = live.ready_jobs();
-    if live.is_watched(&super::tell::STARTS) {
-        for job in live.all_jobs() {
-            live.tell_started(&job.task, &job.input).await?;
-        }
-    }
-    live.tell_kept().await?;
-    let mut rest = match <[Job; 1]>::try_from(jobs) {
-        Ok([job]) => {
-            let ended = attempt::run(Arc::clone(live), job).await;
-            match live.settle(ended).await? {
-                Settled::Parent(command) => return Ok(Some(command)),
-                Settled::Handler(job) => vec![*job],
-                Settled::Well | Settled::Failed => return Ok(None),
-            }
-        }
-        Err(jobs) => jobs,
+    let job = match <[Job; 1]>::try_from(jobs) {
+        Ok([job]) => job,
+        Err(jobs) => return Box::pin(execute_beside(live, jobs)).await,
     };
-    if rest.len() == 1 {
-        rest = match rest.pop() {
-            Some(job) => match live.settle(attempt::run(Arc::clone(live), job).await).await? {
-                Settled::Parent(command) => return Ok(Some(command)),
-                _ => return Ok(None),
-            },
-            None => rest,
-        };
+    match live.settle(attempt::run(Arc::clone(live), job).await).await? {
+        Settled::Parent(command) => Ok(Some(command)),
+        Settled::Handler(job) => Box::pin(execute_beside(live, vec![*job])).await,
+        Settled::Well | Settled::Failed => Ok(None),
     }
-    execute_beside(live, rest).await
 }
 
-/// Runs several tasks, each as a task of the runtime.
+/// Runs several tasks beside each other. Each is begun here, in order; one that has to wait becomes a task of the runtime,
+/// and so do all that come after one that computes for long.
 async fn execute_beside(live: &Arc<Live>, jobs: Vec<Job>) -> Result<Option<ParentCommand>, GraphRunError> {
     let mut running = JoinSet::new();
-    let mut open: Vec<Task> = Vec::with_capacity(jobs.len());
-    let start = |running: &mut JoinSet<Ended>, job: Job| {
-        running.spawn(attempt::run(Arc::clone(live), job));
-    };
+    let mut has_failed = false;
+    let mut is_slow = false;
     for job in jobs {
-        open.push(job.task.clone());
-        start(&mut running, job);
+        let mut work = Box::pin(attempt::run(Arc::clone(live), job));
+        if is_slow {
+            running.spawn(work);
+            continue;
+        }
+        let begun = Instant::now();
+        let polled = std::future::poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
+        is_slow = begun.elapsed() > BEGUN_HERE_MAX;
+        match polled {
+            Poll::Pending => drop(running.spawn(work)),
+            Poll::Ready(ended) => match live.settle(ended).await? {
+                Settled::Parent(command) => return Ok(Some(command)),
+                Settled::Handler(job) => drop(running.spawn(attempt::run(Arc::clone(live), *job))),
+                Settled::Failed => has_failed = true,
+                Settled::Well => {}
+            },
+        }
     }
-    while let Some(joined) = running.join_next().await {
+    while !has_failed && let Some(joined) = running.join_next().await {
         // A panic of a node is caught within its attempt; what is left is the runtime's end, or a bug of ours.
         let ended = joined.map_err(|error| GraphRunError::NodeFailed {
             node: String::new(),
             failure: Failure::new("Panic", error.to_string()),
             source: None,
         })?;
-        if let Some(place) = open.iter().position(|task| task.id == ended.task.id) {
-            open.swap_remove(place);
-        }
         match live.settle(ended).await? {
             Settled::Parent(command) => return Ok(Some(command)),
-            Settled::Handler(job) => {
-                open.push(job.task.clone());
-                start(&mut running, *job);
-            }
-            Settled::Failed => {
-                running.shutdown().await;
-                return live.cancelled(open).await.map(|()| None);
-            }
+            Settled::Handler(job) => drop(running.spawn(attempt::run(Arc::clone(live), *job))),
+            Settled::Failed => has_failed = true,
             Settled::Well => {}
         }
+    }
+    if has_failed {
+        running.shutdown().await;
+        live.cancel_rest().await?;
     }
     Ok(None)
 }
@@ -113,20 +113,20 @@ impl Live {
             .tasks()
             .iter()
             .filter(|task| matches!(task.status, TaskStatus::Ready) && !task.path.is_call());
-        ready.map(|task| Job { task: task.clone(), input: machine.task_input(task) }).collect()
+        ready.map(|task| Job { task: Arc::new(task.clone()), input: machine.task_input(task) }).collect()
     }
 
     /// All tasks of the step; those that ended in an earlier run are told as beginning, too.
     fn all_jobs(&self) -> Vec<Job> {
         let machine = self.machine();
         let tasks = machine.tasks().iter().filter(|task| !task.path.is_call());
-        tasks.map(|task| Job { task: task.clone(), input: machine.task_input(task) }).collect()
+        tasks.map(|task| Job { task: Arc::new(task.clone()), input: machine.task_input(task) }).collect()
     }
 
-    /// Tells the writes of tasks that ended in an earlier run.
-    async fn tell_kept(&self) -> Result<(), GraphRunError> {
-        if !self.is_watched(&ENDS) {
-            return Ok(());
+    /// Tells that the tasks of the step begin, and the writes of those that ended in an earlier run.
+    async fn tell_step(&self) -> Result<(), GraphRunError> {
+        for job in self.all_jobs() {
+            self.tell_started(&job.task, &job.input).await?;
         }
         let kept: Vec<_> = {
             let machine = self.machine();
@@ -173,7 +173,7 @@ impl Live {
         };
         let is_handled = matches!(fact, Fact::TaskFailed { is_handled: true, .. });
         if let Some(record) = self.record(fact, &ENDS).await? {
-            self.tell_ended(&task, record, is_cached).await?;
+            Box::pin(self.tell_ended(&task, record, is_cached)).await?;
         }
         if !is_handled {
             return Ok(settled);
@@ -182,7 +182,10 @@ impl Live {
         let path = task.path.handler();
         let handler = machine.tasks().iter().find(|other| other.path == path);
         Ok(handler.map_or(Settled::Failed, |handler| {
-            Settled::Handler(Box::new(Job { task: handler.clone(), input: machine.task_input(&task) }))
+            Settled::Handler(Box::new(Job {
+                task: Arc::new(handler.clone()),
+                input: machine.task_input(&task),
+            }))
         }))
     }
 
@@ -190,15 +193,11 @@ impl Live {
         self.core.topology.node(node).is_some_and(|node| node.on_error.is_some())
     }
 
-    /// Records that these tasks were stopped because another failed.
-    async fn cancelled(&self, tasks: Vec<Task>) -> Result<(), GraphRunError> {
-        for task in tasks {
-            let failure = Failure::cancelled();
-            self.record(
-                Fact::TaskFailed { task: task.id, failure, is_handled: false, answers: task.answers },
-                &[],
-            )
-            .await?;
+    /// Records that the tasks that have not ended were stopped because another failed.
+    async fn cancel_rest(&self) -> Result<(), GraphRunError> {
+        for job in self.ready_jobs() {
+            let (task, answers, failure) = (job.task.id, job.task.answers.clone(), Failure::cancelled());
+            self.record(Fact::TaskFailed { task, failure, is_handled: false, answers }, &[]).await?;
         }
         Ok(())
     }

@@ -46,12 +46,14 @@ impl Live {
         self.tell(step, kind).await;
     }
 
+    /// Whether somebody wants to know of checkpoints, and there are any.
+    pub(super) fn tells_checkpoints(&self) -> bool {
+        self.keeper.is_some()
+            && self.is_watched(&[StreamMode::Checkpoints, StreamMode::Debug, StreamMode::Events])
+    }
+
     /// Tells the checkpoint that the run stands on, with its next tasks.
     pub(super) async fn tell_checkpoint(&self) -> Result<(), GraphRunError> {
-        let is_kept = self.keeper.is_some();
-        if !is_kept || !self.is_watched(&[StreamMode::Checkpoints, StreamMode::Debug, StreamMode::Events]) {
-            return Ok(());
-        }
         let (step, view) = {
             let machine = self.machine();
             (machine.step(), machine.view(false)?)
