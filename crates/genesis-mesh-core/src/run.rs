@@ -23,7 +23,7 @@ pub use fault::{Failure, StepError};
 pub use id::{CheckpointId, InterruptId, Namespace, TaskId};
 pub use machine::{Breakpoints, CheckpointHead, Decision, Machine};
 pub use path::TaskPath;
-pub use record::{FactRecord, RecordError, TaskEnd, UpdateRecord, WriteRecord};
+pub use record::{CallRecord, FactRecord, RecordError, TaskEnd, UpdateRecord, WriteRecord};
 pub use snapshot::MachineSnapshot;
 pub use task::{Interrupt, Task, TaskInput, TaskStatus};
 pub use view::{StateView, TaskView};

@@ -7,7 +7,7 @@ use super::check;
 use super::problem::{GraphError, GraphProblem};
 use super::topology::{END, Exit, Join, Node, NodeId, START, Style, Topology};
 use crate::state::{ChannelId, Shape};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// What a node is beside its code.
@@ -167,12 +167,18 @@ impl TopologyBuilder {
         for (from, to) in &self.edges {
             exit(from, if to == END { Exit::End } else { Exit::Edge(id(to)) });
         }
-        let mut joins = Vec::new();
-        for (sources, target) in self.joins {
+        let mut joins: Vec<Join> = Vec::new();
+        for (mut sources, target) in self.joins {
             if target == END {
                 continue;
             }
-            let name = Arc::from(format!("join:{}:{target}", sources.join("+")));
+            // A source that is named twice runs once.
+            let mut seen = HashSet::new();
+            sources.retain(|source| seen.insert(source.clone()));
+            let name: Arc<str> = Arc::from(format!("join:{}:{target}", sources.join("+")));
+            if joins.iter().any(|join| join.name == name) {
+                continue;
+            }
             let place = u32::try_from(joins.len()).unwrap_or(u32::MAX);
             sources.iter().for_each(|source| exit(source, Exit::Join(place)));
             joins.push(Join {

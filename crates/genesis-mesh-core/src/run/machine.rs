@@ -338,7 +338,7 @@ impl Machine {
             Fact::Resumed { answer, writes } => self.resume(answer, writes),
             Fact::Forked { checkpoint } => {
                 self.move_head(checkpoint, Source::Fork);
-                self.unplan();
+                self.look_everywhere();
                 self.tasks.clear();
                 Ok(())
             }
@@ -468,7 +468,6 @@ impl Machine {
         self.fold(batches, true)?;
         self.move_head(checkpoint, Source::Loop);
         self.unplan();
-        self.answer = None;
         Ok(())
     }
 
@@ -493,14 +492,21 @@ impl Machine {
             self.fold(batches.collect(), true)?;
         }
         self.move_head(checkpoint, Source::Update);
-        self.unplan();
+        self.look_everywhere();
         self.tasks.clear();
         Ok(())
     }
 
     fn move_head(&mut self, id: CheckpointId, source: Source) {
         let step = self.step();
+        self.answer = None;
         self.head = Some(CheckpointHead { id, parent: self.head.map(|head| head.id), step, source });
+    }
+
+    /// Tasks were dropped with their triggers unseen, so the plan begins with all triggers, not with those just set.
+    fn look_everywhere(&mut self) {
+        self.unplan();
+        self.fired = None;
     }
 
     fn unplan(&mut self) {

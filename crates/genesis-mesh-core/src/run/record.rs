@@ -83,9 +83,9 @@ pub enum FactRecord {
         name: String,
         /// Why it ran.
         path: TaskPath,
-        /// Of a call: the task that called, and the place among its calls.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        caller: Option<(TaskId, u32)>,
+        /// Of a call: the calls that led to it, outermost first; the last is its own.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        calls: Vec<CallRecord>,
         /// The answers that it used.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         answers: Vec<Value>,
@@ -104,6 +104,17 @@ pub enum FactRecord {
         /// Who is said to have written what.
         updates: Vec<UpdateRecord>,
     },
+}
+
+/// One call of a function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallRecord {
+    /// The task that called.
+    pub caller: TaskId,
+    /// The place among its calls.
+    pub index: u32,
+    /// The function's name.
+    pub name: String,
 }
 
 /// How a task ended.
@@ -320,9 +331,11 @@ impl FactRecord {
                 vec![Fact::Resumed { answer: answer.map(Answer::One).or(by_id), writes: ids(writes)? }]
             }
             Self::Forked { checkpoint } => vec![Fact::Forked { checkpoint }],
-            Self::TaskEnded { task, name, caller, answers, end, .. } => {
-                let called =
-                    caller.map(|(caller, index)| Fact::TaskCalled { caller, index, name: Arc::from(name) });
+            Self::TaskEnded { task, calls, answers, end, .. } => {
+                let called = calls.into_iter().map(|call| {
+                    let CallRecord { caller, index, name } = call;
+                    Fact::TaskCalled { caller, index, name: Arc::from(name) }
+                });
                 let ended = match end {
                     TaskEnd::Finished(writes) => Fact::TaskFinished { task, writes: ids(writes)?, answers },
                     TaskEnd::Interrupted(interrupts) => Fact::TaskInterrupted { task, interrupts, answers },
@@ -330,7 +343,7 @@ impl FactRecord {
                         Fact::TaskFailed { task, failure, is_handled, answers }
                     }
                 };
-                called.into_iter().chain([ended]).collect()
+                called.chain([ended]).collect()
             }
             Self::StepCommitted { checkpoint } => vec![Fact::StepCommitted { checkpoint }],
             Self::StateUpdated { checkpoint, updates } => {
@@ -346,15 +359,16 @@ impl FactRecord {
 
 fn ended(machine: &Machine, id: TaskId, answers: &[Value], end: TaskEnd) -> Option<FactRecord> {
     let task = machine.task(id)?;
-    let caller = match &task.path {
-        TaskPath::Call(caller, index) => {
-            let caller = machine.tasks().iter().find(|task| task.path == **caller)?;
-            Some((caller.id, *index))
-        }
-        _ => None,
-    };
+    let mut calls = Vec::new();
+    let mut called = task;
+    while let TaskPath::Call(caller, index) = &called.path {
+        let caller = machine.tasks().iter().find(|task| task.path == **caller)?;
+        calls.push(CallRecord { caller: caller.id, index: *index, name: called.name.to_string() });
+        called = caller;
+    }
+    calls.reverse();
     let (name, path) = (task.name.to_string(), task.path.clone());
-    Some(FactRecord::TaskEnded { task: id, name, path, caller, answers: answers.to_vec(), end })
+    Some(FactRecord::TaskEnded { task: id, name, path, calls, answers: answers.to_vec(), end })
 }
 
 fn is_untracked(channel: &Channel) -> bool {

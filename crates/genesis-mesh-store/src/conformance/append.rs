@@ -9,7 +9,9 @@ use super::samples::{
 };
 use super::{Outcome, holds, same};
 use futures_util::future::try_join_all;
-use genesis_mesh_core::run::{CheckpointId, FactRecord, Namespace, Source, TaskEnd, TaskId, TaskPath};
+use genesis_mesh_core::run::{
+    CallRecord, CheckpointId, FactRecord, Namespace, Source, TaskEnd, TaskId, TaskPath,
+};
 use genesis_mesh_core::store::{Entry, HistoryQuery, Store, StoreError};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -41,7 +43,7 @@ pub(super) async fn reads_back(store: &dyn Store) -> Outcome {
         task: TaskId(u128::MAX),
         name: "ask".to_owned(),
         path: TaskPath::Call(Arc::new(TaskPath::Push(3)), 2),
-        caller: Some((TaskId(4), 2)),
+        calls: vec![CallRecord { caller: TaskId(4), index: 2, name: "ask".to_owned() }],
         answers: vec![json!(null), json!({"ok": true})],
         end: TaskEnd::Finished(Vec::new()),
     };

@@ -54,7 +54,7 @@ pub(super) fn ended(task: u128, value: impl Into<Value>) -> FactRecord {
         task: TaskId(task),
         name: "node".to_owned(),
         path: TaskPath::Pull(Arc::from("node")),
-        caller: None,
+        calls: Vec::new(),
         answers: Vec::new(),
         end: TaskEnd::Finished(vec![WriteRecord::Set("x".to_owned(), value.into())]),
     }

@@ -26,7 +26,7 @@ fn ended(checkpoint: u128, task: u128) -> Entry {
         task: TaskId(task),
         name: "node".to_owned(),
         path: TaskPath::Pull(Arc::from("node")),
-        caller: None,
+        calls: Vec::new(),
         answers: Vec::new(),
         end: TaskEnd::Finished(Vec::new()),
     };
