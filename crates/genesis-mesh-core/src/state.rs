@@ -19,7 +19,7 @@ pub use channel::{Channel, ChannelId, ChannelKind, ChannelOps, ReduceError, Valu
 pub use dynamic::{DynShape, DynState, ShapeProblem};
 pub use field::Field;
 pub use json::JsonUpdate;
-pub use reduce::{Add, Append, Last, Merge, Messages, Reducer};
+pub use reduce::{Add, Append, Last, Merge, Messages, Reducer, Sum};
 pub use shape::{Shape, Snapshot, StateCell};
 pub use update::{Update, Write, overwrite_of};
 pub use value::{AnyState, BoxValue, ChannelValue};

@@ -65,8 +65,9 @@ impl Written {
 impl Machine {
     /// Folds `batches`, which are in the order of their paths; `is_step` if a step ends with them.
     pub(super) fn fold(&mut self, batches: Vec<Batch>, is_step: bool) -> Result<(), StepError> {
+        self.written.reset();
         self.check(&batches)?;
-        let version = self.version + 1;
+        let version = self.version.saturating_add(1);
         let mut has_changed = self.use_up(&batches, version);
         let live = if is_step { std::mem::take(&mut self.live) } else { Live::default() };
         let mut fired = Vec::new();

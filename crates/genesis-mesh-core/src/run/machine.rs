@@ -145,7 +145,7 @@ impl Machine {
     /// The step that is next: one more than that of the checkpoint.
     #[must_use]
     pub fn step(&self) -> i64 {
-        self.head.map_or(-2, |head| head.step) + 1
+        self.head.map_or(-2, |head| head.step).saturating_add(1)
     }
 
     /// How many steps may come after this one.
@@ -330,8 +330,8 @@ impl Machine {
     /// Takes a fact.
     ///
     /// # Errors
-    /// The fact does not fit where the run stands, or the writes of a step exclude each other. After an error of
-    /// `StepCommitted` the machine must be made again from the facts before it.
+    /// The fact does not fit where the run stands, or its writes exclude each other, or are refused. After an
+    /// error of a fact with writes or of `StepCommitted` the machine must be made again from the facts before it.
     pub fn apply(&mut self, fact: Fact) -> Result<(), StepError> {
         match fact {
             Fact::InputReceived { checkpoint, input } => self.receive(checkpoint, input),

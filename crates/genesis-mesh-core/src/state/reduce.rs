@@ -10,7 +10,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
-use std::ops::AddAssign;
 
 /// Folds an update into the value of a field of type `T`.
 #[diagnostic::on_unimplemented(
@@ -59,18 +58,61 @@ impl<E: Serialize + DeserializeOwned + JsonSchema + Clone + Send + Sync + 'stati
     }
 }
 
-/// Adds with `+=`.
+/// Adds numbers, and texts at the end.
 #[derive(Debug)]
 pub struct Add;
 
-impl<T: AddAssign + Serialize + DeserializeOwned + JsonSchema + Clone + Send + Sync + 'static> Reducer<T>
-    for Add
-{
+/// What [`Add`] adds up.
+pub trait Sum: Sized {
+    /// Adds `more`.
+    ///
+    /// # Errors
+    /// The sum of whole numbers does not fit their type.
+    fn add(&mut self, more: Self) -> Result<(), ReduceError>;
+}
+
+macro_rules! whole_numbers {
+    ($($number:ty)*) => {
+        $(impl Sum for $number {
+            fn add(&mut self, more: Self) -> Result<(), ReduceError> {
+                let sum = self.checked_add(more);
+                *self = sum.ok_or_else(|| {
+                    ReduceError::new(format!("the sum of {self} and {more} has more than {} bits", Self::BITS))
+                })?;
+                Ok(())
+            }
+        })*
+    };
+}
+
+whole_numbers!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize);
+
+impl Sum for f32 {
+    fn add(&mut self, more: Self) -> Result<(), ReduceError> {
+        *self += more;
+        Ok(())
+    }
+}
+
+impl Sum for f64 {
+    fn add(&mut self, more: Self) -> Result<(), ReduceError> {
+        *self += more;
+        Ok(())
+    }
+}
+
+impl Sum for String {
+    fn add(&mut self, more: Self) -> Result<(), ReduceError> {
+        self.push_str(&more);
+        Ok(())
+    }
+}
+
+impl<T: Sum + Serialize + DeserializeOwned + JsonSchema + Clone + Send + Sync + 'static> Reducer<T> for Add {
     type Update = T;
 
     fn reduce(current: &mut T, update: T) -> Result<(), ReduceError> {
-        *current += update;
-        Ok(())
+        current.add(update)
     }
 }
 

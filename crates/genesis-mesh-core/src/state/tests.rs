@@ -347,3 +347,17 @@ fn a_copy_of_an_update_writes_the_same() {
     fold(&mut second, Update::from(copies));
     assert_eq!(read(&first), read(&second));
 }
+
+#[test]
+fn a_sum_that_does_not_fit_is_refused_and_texts_are_added_at_the_end() {
+    let mut small = 250_u8;
+    <Add as Reducer<u8>>::reduce(&mut small, 5).expect("a sum that fits");
+    let refusal = <Add as Reducer<u8>>::reduce(&mut small, 1).expect_err("a sum that does not fit");
+    assert_eq!((small, refusal.reason.as_str()), (255, "the sum of 255 and 1 has more than 8 bits"));
+    let mut text = "a".to_owned();
+    <Add as Reducer<String>>::reduce(&mut text, "b".to_owned()).expect("a text");
+    assert_eq!(text, "ab");
+    let mut number = 0.5;
+    <Add as Reducer<f64>>::reduce(&mut number, 1.0).expect("a sum");
+    assert_eq!(number.to_bits(), 1.5_f64.to_bits());
+}
