@@ -18,3 +18,6 @@ mod replays;
 mod order;
 mod replay;
 mod stops;
+mod garbage;
+mod paths;
+mod problems;
