@@ -5,7 +5,7 @@
 
 use super::topology::{END, Exit, Node, START, Topology};
 use serde::Serialize;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write;
 
 /// A graph as lists of nodes and edges; its JSON is that of the route `/assistants/{id}/graph`.
@@ -13,7 +13,7 @@ use std::fmt::Write;
 pub struct Picture {
     /// The nodes in the order of their declaration, entry first and end last.
     pub nodes: Vec<PictureNode>,
-    /// The edges.
+    /// The edges: sorted by source, then target; those of a subgraph after those around it.
     pub edges: Vec<PictureEdge>,
 }
 
@@ -22,14 +22,16 @@ pub struct Picture {
 pub struct PictureNode {
     /// The node's name; nodes within a subgraph are `subgraph:name`.
     pub id: String,
-    /// `schema` for entry and end, `runnable` for nodes.
-    pub r#type: &'static str,
-    /// What the node is.
-    pub data: serde_json::Value,
+    /// `runnable`; the end has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<&'static str>,
+    /// An object with the node's name; the end has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<serde_json::Value>,
 }
 
 /// One edge of a picture.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct PictureEdge {
     /// Where it begins.
     pub source: String,
@@ -48,13 +50,13 @@ impl Topology {
     #[must_use]
     pub fn picture(&self) -> Picture {
         let named = self.declared.iter().filter_map(|id| self.node(*id));
-        let mut nodes: Vec<PictureNode> = named.clone().map(|node| picture_node(&node.name)).collect();
-        nodes.push(picture_node(END));
+        let mut nodes: Vec<PictureNode> = named.clone().map(|node| picture_node(&node.name, false)).collect();
+        nodes.push(picture_node(END, true));
         let mut edges = Edges::default();
         for node in named {
             self.draw(node, &mut edges);
         }
-        Picture { nodes, edges: edges.list }
+        Picture { nodes, edges: edges.0.into_iter().collect() }
     }
 
     fn draw(&self, node: &Node, edges: &mut Edges) {
@@ -120,61 +122,105 @@ impl Picture {
         text
     }
 
-    /// Puts a subgraph's picture in the place of the node `name`, whose parts become `name:part`.
-    pub fn expand(&mut self, name: &str, inner: Self) {
-        let Some(place) = self.nodes.iter().position(|node| node.id == name) else { return };
+    /// Puts a subgraph's picture in the place of the node `name`; its parts become `name:part`, at the end of the lists.
+    /// Its entry and its end go if one node begins it and one ends it.
+    pub fn expand(&mut self, name: &str, mut inner: Self) {
+        if !self.nodes.iter().any(|node| node.id == name) {
+            return;
+        }
         let outer = |id: &str| format!("{name}:{id}");
-        let first = inner.edges.iter().find(|edge| edge.source == START).map(|edge| outer(&edge.target));
-        let lasts: Vec<String> =
-            inner.edges.iter().filter(|edge| edge.target == END).map(|edge| outer(&edge.source)).collect();
-        let parts = inner.nodes.into_iter().filter(|node| node.id != START && node.id != END);
-        let parts: Vec<_> = parts.map(|node| PictureNode { id: outer(&node.id), ..node }).collect();
-        self.nodes.splice(place..=place, parts);
-        let mut edges = Vec::new();
-        for edge in std::mem::take(&mut self.edges) {
-            let sources = if edge.source == name { lasts.clone() } else { vec![edge.source.clone()] };
-            for source in sources {
-                let target = if edge.target == name { first.clone() } else { Some(edge.target.clone()) };
-                edges.extend(target.map(|target| PictureEdge { source, target, ..edge.clone() }));
+        let (first, last) = (outer(&inner.take_first()), outer(&inner.take_last()));
+        self.nodes.retain(|node| node.id != name);
+        self.nodes.extend(inner.nodes.into_iter().map(|node| picture_node(&outer(&node.id), node.id == END)));
+        for edge in &mut self.edges {
+            if edge.source == name {
+                edge.source.clone_from(&last);
+            }
+            if edge.target == name {
+                edge.target.clone_from(&first);
             }
         }
-        let within = inner.edges.into_iter().filter(|edge| edge.source != START && edge.target != END);
-        edges.extend(within.map(|edge| PictureEdge {
+        self.edges.extend(inner.edges.into_iter().map(|edge| PictureEdge {
             source: outer(&edge.source),
             target: outer(&edge.target),
             ..edge
         }));
-        self.edges = edges;
     }
-}
 
-/// Edges in the order in which they were found, each once.
-#[derive(Default)]
-struct Edges {
-    list: Vec<PictureEdge>,
-    seen: HashSet<PictureEdge>,
-}
+    /// Where the graph begins: the one node after the entry, which is then taken out, or the entry.
+    fn take_first(&mut self) -> String {
+        self.take(START, |edge| (edge.source.as_str(), edge.target.as_str()))
+    }
 
-impl Edges {
-    fn add(&mut self, source: &str, target: &str, data: Option<String>, conditional: bool) {
-        let edge = PictureEdge { source: source.to_owned(), target: target.to_owned(), data, conditional };
-        if self.seen.insert(edge.clone()) {
-            self.list.push(edge);
+    /// Where the graph ends: the one node before the end, which is then taken out, or the end.
+    fn take_last(&mut self) -> String {
+        self.take(END, |edge| (edge.target.as_str(), edge.source.as_str()))
+    }
+
+    /// Takes out the node `bound` if one edge leads from it, and to the one node that no other edge leads to; `ways`
+    /// gives an edge as it is seen from the bound.
+    fn take(&mut self, bound: &str, ways: impl Fn(&PictureEdge) -> (&str, &str)) -> String {
+        let has_one_way = self.edges.iter().filter(|edge| ways(edge).0 == bound).count() == 1;
+        let inner = self.edges.iter().map(&ways).filter(|(near, _)| *near != bound);
+        let reached: HashSet<&str> = inner.map(|(_, far)| far).collect();
+        let mut open =
+            self.nodes.iter().filter(|node| node.id != bound && !reached.contains(node.id.as_str()));
+        match (open.next(), open.next()) {
+            (Some(next), None) if has_one_way => {
+                let next = next.id.clone();
+                self.nodes.retain(|node| node.id != bound);
+                self.edges.retain(|edge| ways(edge).0 != bound);
+                next
+            }
+            _ => bound.to_owned(),
         }
     }
 }
 
-fn picture_node(name: &str) -> PictureNode {
-    let is_end = name == START || name == END;
-    let data = if is_end { name.into() } else { serde_json::json!({"id": [name], "name": name}) };
-    PictureNode { id: name.to_owned(), r#type: if is_end { "schema" } else { "runnable" }, data }
+/// Edges, each once.
+#[derive(Default)]
+struct Edges(BTreeSet<PictureEdge>);
+
+impl Edges {
+    fn add(&mut self, source: &str, target: &str, data: Option<String>, conditional: bool) {
+        let (source, target) = (source.to_owned(), target.to_owned());
+        self.0.insert(PictureEdge { source, target, data, conditional });
+    }
 }
 
-/// A name as Mermaid takes it: words of letters, digits and underscores.
+fn picture_node(name: &str, is_end: bool) -> PictureNode {
+    let data = (!is_end).then(|| serde_json::json!({"name": name}));
+    PictureNode { id: name.to_owned(), r#type: (!is_end).then_some("runnable"), data }
+}
+
+/// A name as Mermaid takes it: letters, digits and underscores, others by their numbers, and none of its own words.
 fn word(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect()
+    let mut word = String::new();
+    for c in name.chars() {
+        if c.is_ascii_alphanumeric() || c == '_' {
+            word.push(c);
+        } else {
+            let _ = write!(word, "_{:x}_", u32::from(c));
+        }
+    }
+    if ["end", "graph", "subgraph", "style", "class", "click", "default"].contains(&name) {
+        word.push('_');
+    }
+    word
 }
 
+/// A text as Mermaid shows it between quotes.
 fn escape(text: &str) -> String {
-    text.replace('"', "#quot;")
+    let mut shown = String::new();
+    for c in text.chars() {
+        match c {
+            '#' => shown.push_str("#35;"),
+            '"' => shown.push_str("#quot;"),
+            '<' => shown.push_str("#lt;"),
+            '>' => shown.push_str("#gt;"),
+            c if c.is_control() => shown.push(' '),
+            c => shown.push(c),
+        }
+    }
+    shown
 }

@@ -134,19 +134,19 @@ impl<'a> Live<'a> {
         let checkpoint = self.next_checkpoint();
         match op {
             Op::Input(seed) => {
-                let writes = state_writes(format!("input {seed:x}"), *seed);
+                let writes = state_writes(&format!("input {seed:x}"), *seed);
                 Fact::InputReceived { checkpoint, input: Input::Writes(writes) }
             }
             Op::Update(node, seed) => {
                 let node = self.machine.topology().id(self.case.graph.name(*node)).unwrap();
-                let mut writes = state_writes(format!("update {seed:x}"), *seed);
+                let mut writes = state_writes(&format!("update {seed:x}"), *seed);
                 writes.extend(exits_of(&self.machine, node, *seed));
                 Fact::StateUpdated { checkpoint, updates: vec![(node, writes)] }
             }
             Op::Clear => Fact::StateUpdated { checkpoint, updates: Vec::new() },
             Op::Fork => Fact::Forked { checkpoint },
             Op::Write(seed) => {
-                let mut writes = state_writes(format!("resumed {seed:x}"), *seed);
+                let mut writes = state_writes(&format!("resumed {seed:x}"), *seed);
                 writes.extend(exits_of(&self.machine, self.machine.topology().start(), *seed));
                 Fact::Resumed { answer: None, writes }
             }
@@ -171,7 +171,7 @@ impl<'a> Live<'a> {
                     }
                 }
                 Decision::Commit => {
-                    self.record(Fact::StepCommitted { checkpoint: self.next_checkpoint() })?
+                    self.record(Fact::StepCommitted { checkpoint: self.next_checkpoint() })?;
                 }
                 Decision::Interrupted => {
                     let tasks = self.machine.tasks().iter();

@@ -58,7 +58,7 @@ pub(crate) fn execute(spec: &GraphSpec, machine: &Machine, task: &Task, attempt:
     if !is_entry {
         let heard: Vec<String> = answers.iter().map(Value::to_string).collect();
         let said = format!("{}@{} {:x} {heard:?}", task.name, machine.step(), draw(&input) >> 48);
-        writes.extend(state_writes(said, chance("writes")));
+        writes.extend(state_writes(&said, chance("writes")));
         writes.extend(commands(spec, machine, chance("commands")));
     }
     writes.extend(exits(machine, task, chance("branch")));
@@ -119,8 +119,8 @@ fn write<T: ChannelValue>(channel: u32, value: T) -> TaskWrite {
     TaskWrite::State(Write { channel, value: Box::new(value), is_overwrite: false })
 }
 
-pub(crate) fn state_writes(said: String, chance: u64) -> Vec<TaskWrite> {
-    let mut writes = vec![write(LOG, vec![said.clone()])];
+pub(crate) fn state_writes(said: &str, chance: u64) -> Vec<TaskWrite> {
+    let mut writes = vec![write(LOG, vec![said.to_owned()])];
     let mut when = |every: u64, place: u32, make: &dyn Fn() -> TaskWrite| {
         if (chance >> (8 * place)).is_multiple_of(every) {
             writes.push(make());
@@ -128,10 +128,10 @@ pub(crate) fn state_writes(said: String, chance: u64) -> Vec<TaskWrite> {
     };
     when(3, 0, &|| write(N, (chance % 10) as i64));
     when(32, 1, &|| write(X, (chance % 100) as i64));
-    when(3, 2, &|| write(NOW, said.clone()));
-    when(4, 3, &|| write(ANY, said.clone()));
-    when(4, 4, &|| write(TOPIC, vec![said.clone()]));
-    when(20, 5, &|| write(LATE, said.clone()));
+    when(3, 2, &|| write(NOW, said.to_owned()));
+    when(4, 3, &|| write(ANY, said.to_owned()));
+    when(4, 4, &|| write(TOPIC, vec![said.to_owned()]));
+    when(20, 5, &|| write(LATE, said.to_owned()));
     let log = || Write { channel: LOG, value: Box::new(vec![format!("anew {said}")]), is_overwrite: true };
     when(40, 6, &|| TaskWrite::State(log()));
     writes

@@ -76,7 +76,7 @@ impl GraphSpec {
                 );
             }
             if !node.branch.is_empty() {
-                let target = |to: &u8| if to % 7 == 0 { END } else { self.name(*to) };
+                let target = |to: &u8| if to.is_multiple_of(7) { END } else { self.name(*to) };
                 let paths = node.branch.iter().map(|to| (target(to).to_owned(), target(to).to_owned()));
                 graph.branch(NAMES[place], Some(paths.collect()));
             }

@@ -21,3 +21,4 @@ mod stops;
 mod garbage;
 mod paths;
 mod problems;
+mod pictures;

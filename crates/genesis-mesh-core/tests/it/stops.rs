@@ -14,7 +14,7 @@ proptest! {
         let mut undisturbed = Live::new(&case, order);
         let halt = undisturbed.play();
         // The first stops, and some of the later ones.
-        for stop in (1..undisturbed.records.len()).filter(|stop| *stop < 8 || (*stop as u64 ^ order) % 3 == 0) {
+        for stop in (1..undisturbed.records.len()).filter(|stop| *stop < 8 || (*stop as u64 ^ order).is_multiple_of(3)) {
             let mut live = Live::new(&case, order).stop_after(stop);
             prop_assert_eq!(live.play(), Halt::Stopped);
             let machine = replay(&case.graph.topology(), &live.records)?;
