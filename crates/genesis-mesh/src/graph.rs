@@ -39,7 +39,7 @@ pub use genesis_mesh_core::run::{
     CheckpointId, Failure, Interrupt, InterruptId, Namespace, TaskId, TaskInput,
 };
 pub use genesis_mesh_core::store::{HistoryQuery, Store};
-pub use genesis_mesh_core::stream::{StreamMode, StreamPart};
+pub use genesis_mesh_core::stream::{Event, EventKind, StreamMode, StreamModes, StreamPart};
 pub use handle::{Graph, NoState, RECURSION_LIMIT};
 pub use input::{NodeInput, Sent};
 pub use node::{Fallible, IntoNode, IntoRoute};
@@ -48,6 +48,6 @@ pub use output::{IntoOutput, Output};
 pub use policy::{CachePolicy, RetryPolicy, TimeoutPolicy};
 pub use request::{DrainHandle, RunRequest};
 pub use start::{InputForm, IntoInput};
-pub use stream::GraphStream;
+pub use stream::{EventStream, GraphStream};
 pub use subgraph::Keep;
 pub use thread::{GraphThread, INPUT, StateChange, StateSnapshot};

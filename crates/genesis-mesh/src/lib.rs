@@ -9,13 +9,15 @@ mod name;
 pub mod graph;
 mod schema;
 mod update;
+mod start;
 mod parser;
-mod run;
 mod input;
 mod source;
 mod template;
 mod pipeline;
 mod chat;
+mod graph_agent;
+mod run;
 mod agent;
 mod mesh;
 mod setup;
@@ -26,7 +28,7 @@ pub mod local {
     pub use genesis_mesh_local::{LoadError, LocalModel, LocalOptions, fetch, inspect};
 }
 
-pub use agent::{Agent, AgentInfo};
+pub use agent::{Agent, AgentInfo, GraphPlanError, Models};
 pub use chat::RunInput;
 pub use genesis_mesh_core::state::{self, Part, State};
 pub use genesis_mesh_core::{
@@ -43,11 +45,12 @@ pub use input::{
     FunctionForm, FunctionNameForm, JsonSchemaForm, ModelInput, NamedToolForm, ResponseFormat, Stop,
     ToolChoiceForm, ToolChoiceMode, ToolForm,
 };
-pub use mesh::{Mesh, StartError};
+pub use mesh::Mesh;
 pub use parser::Parser;
 pub use pipeline::Pipeline;
 pub use run::Run;
 pub use schema::{InputError, InputProblem, Schema};
 pub use setup::{GenesisMesh, SetupError, SetupProblem};
 pub use source::{LoadFailure, ModelSource};
+pub use start::StartError;
 pub use update::{RunError, Update};

@@ -6,11 +6,9 @@
 
 use crate::agent::{AgentInfo, ReadyAgent};
 use crate::chat::RunInput;
-use crate::name;
 use crate::run::Run;
-use crate::schema::InputError;
-use crate::update::model_param;
-use genesis_mesh_core::{Model, ModelError};
+use crate::start::StartError;
+use genesis_mesh_core::Model;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -58,9 +56,7 @@ impl Mesh {
             let known = self.inner.agents.keys().cloned().collect();
             return Err(StartError::UnknownAgent { agent: agent.to_owned(), known });
         };
-        let request = ready.request(input.into())?;
-        let answer = ready.model.generate(request).await?;
-        Ok(Run::new(answer, ready.parser()))
+        ready.start(input.into()).await
     }
 
     /// What the agent of this name says of itself.
@@ -77,56 +73,5 @@ impl Mesh {
     /// All models, by name.
     pub fn models(&self) -> impl Iterator<Item = (&str, &Arc<dyn Model>)> {
         self.inner.models.iter().map(|(name, model)| (name.as_str(), model))
-    }
-}
-
-/// Why a run did not start.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// No agent has this name.
-    #[error("no agent is named `{agent}`; known agents: {}", name::list(known.iter().map(String::as_str)))]
-    UnknownAgent {
-        /// The name that was asked for.
-        agent: String,
-        /// All names, sorted.
-        known: Vec<String>,
-    },
-    /// The agent does not accept this input.
-    #[error(transparent)]
-    InvalidInput(#[from] InputError),
-    /// The model does not accept the request, or can't take it now.
-    #[error(transparent)]
-    Model(#[from] ModelError),
-}
-
-impl StartError {
-    /// A stable name for programs.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::UnknownAgent { .. } => "agent_not_found",
-            Self::InvalidInput(_) => "invalid_input",
-            Self::Model(error) => error.code(),
-        }
-    }
-
-    /// Whether the same start may succeed later.
-    #[must_use]
-    pub fn is_retryable(&self) -> bool {
-        match self {
-            Self::UnknownAgent { .. } | Self::InvalidInput(_) => false,
-            Self::Model(error) => error.is_retryable(),
-        }
-    }
-
-    /// The input field at fault, if there is one.
-    #[must_use]
-    pub fn param(&self) -> Option<&str> {
-        match self {
-            Self::UnknownAgent { .. } => None,
-            Self::InvalidInput(error) => error.param(),
-            Self::Model(error) => model_param(error),
-        }
     }
 }

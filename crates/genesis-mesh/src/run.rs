@@ -1,9 +1,10 @@
 //! Runs: one execution of an agent, as a stream of updates.
 //!
 //! Owns: the run's stream, its parser's last word, and cancelling it.
-//! Never: spawns a task or passes updates through a channel: polling the run polls the model's stream.
+//! Never: spawns a task: polling the run polls the model's stream, or drives the graph.
 //! Flow: `Mesh::start` makes it; the caller reads updates until `Done` or an error; dropping it stops the work.
 
+use crate::graph_agent::GraphRun;
 use crate::parser::ReadyParser;
 use crate::update::{RunError, Update};
 use futures_core::Stream;
@@ -11,14 +12,25 @@ use futures_util::StreamExt;
 use genesis_mesh_core::{FinishReason, ModelError, ModelEvent, ModelStream, Usage};
 use serde_json::Value;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 /// One execution of an agent: a stream of [`Update`]s that ends after `Done` or after one error.
 ///
 /// Dropping it stops the work at the model's next step; [`Run::cancel`] stops it and keeps the end.
 #[derive(Debug)]
-pub struct Run {
+pub struct Run(Work);
+
+/// What a run does.
+#[derive(Debug)]
+enum Work {
+    Answer(Answer),
+    Graph(Mutex<GraphRun>),
+}
+
+/// A model's answer, for a bare model or a pipeline.
+#[derive(Debug)]
+struct Answer {
     answer: ModelStream,
     parsing: Option<Parsing>,
     state: State,
@@ -45,12 +57,19 @@ enum State {
 impl Run {
     pub(crate) fn new(answer: ModelStream, parser: Option<Arc<ReadyParser>>) -> Self {
         let parsing = parser.map(|parser| Parsing { parser, text: String::new() });
-        Self { answer, parsing, state: State::Answering }
+        Self(Work::Answer(Answer { answer, parsing, state: State::Answering }))
+    }
+
+    pub(crate) fn of_graph(run: GraphRun) -> Self {
+        Self(Work::Graph(Mutex::new(run)))
     }
 
     /// Stops the work; the run then ends with `Done`, its usage so far and `FinishReason::Cancelled`.
     pub fn cancel(&self) {
-        self.answer.cancel_handle().cancel();
+        match &self.0 {
+            Work::Answer(answer) => answer.answer.cancel_handle().cancel(),
+            Work::Graph(run) => run.lock().unwrap_or_else(PoisonError::into_inner).cancel(),
+        }
     }
 
     /// The next update; `None` after `Done` or an error.
@@ -78,7 +97,8 @@ impl Run {
         Ok(answer)
     }
 
-    /// Waits for the end and gives what the pipeline's parser made; `None` for a bare model.
+    /// Waits for the end and gives what the pipeline's parser made, or the state that a graph came to; `None` for a bare
+    /// model.
     ///
     /// # Errors
     /// The run's error, if it ends with one.
@@ -91,7 +111,9 @@ impl Run {
         }
         Ok(output)
     }
+}
 
+impl Answer {
     /// The update that `event` becomes.
     fn tell(&mut self, event: ModelEvent) -> Result<Update, RunError> {
         match event {
@@ -121,7 +143,7 @@ impl Run {
     }
 }
 
-impl Stream for Run {
+impl Stream for Answer {
     type Item = Result<Update, RunError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -143,5 +165,18 @@ impl Stream for Run {
             self.state = State::Ended;
         }
         Poll::Ready(Some(update))
+    }
+}
+
+impl Stream for Run {
+    type Item = Result<Update, RunError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match &mut self.0 {
+            Work::Answer(answer) => answer.poll_next_unpin(context),
+            Work::Graph(run) => {
+                run.get_mut().unwrap_or_else(PoisonError::into_inner).poll_next_unpin(context)
+            }
+        }
     }
 }

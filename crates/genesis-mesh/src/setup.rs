@@ -57,7 +57,8 @@ impl GenesisMesh {
         self
     }
 
-    /// Adds an agent: a [`Pipeline`](crate::Pipeline) or any other [`Agent`]. Names are as for models.
+    /// Adds an agent: a [`Pipeline`](crate::Pipeline), a [`Graph`](crate::graph::Graph) or any other [`Agent`]. Names are
+    /// as for models.
     pub fn agent(mut self, name: impl Into<String>, agent: impl Into<Agent>) -> Self {
         self.agents.push((name.into(), agent.into()));
         self
@@ -108,7 +109,7 @@ impl GenesisMesh {
     /// Names that are no names, and names that are used twice.
     fn name_problems(&self) -> Vec<SetupProblem> {
         let mut problems = Vec::new();
-        if self.models.is_empty() {
+        if self.models.is_empty() && self.agents.is_empty() {
             problems.push(SetupProblem::NoModel);
         }
         let mut seen = BTreeSet::new();

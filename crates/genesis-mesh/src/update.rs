@@ -3,12 +3,13 @@
 //! Owns: the closed set of updates and their field names, which are the wire format of `/ws/{agent}`.
 //! Never: carries a failure; a run that fails yields `Err(RunError)` as its last item.
 
+use crate::graph::GraphRunError;
 use genesis_mesh_core::{FinishReason, ModelError, TokenLogprob, ToolCall, ToolCallDelta, Usage};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-/// One update of a run: any number of deltas and tool calls, at most one output, then one `Done`.
+/// One update of a run: any number of deltas, tool calls and writes of nodes, at most one output, then one `Done`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Update {
@@ -24,9 +25,35 @@ pub enum Update {
     ToolCallDelta(ToolCallDelta),
     /// The model calls a tool; the call is complete.
     ToolCall(ToolCall),
-    /// What a pipeline's parser made of the whole answer.
+    /// A node of a graph has ended, and this is what it wrote.
+    #[serde(rename = "update")]
+    Written {
+        /// The graph within the graph, as `node:task`, joined by `|`; empty for the agent's own.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        ns: String,
+        /// The node.
+        node: String,
+        /// The channels that it wrote, with what it wrote.
+        values: Value,
+    },
+    /// What a node of a graph writes to the stream by itself.
+    Custom {
+        /// The graph within the graph; empty for the agent's own.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        ns: String,
+        /// The node.
+        node: String,
+        /// What it writes.
+        value: Value,
+    },
+    /// A graph asks, and waits for answers.
+    Interrupt {
+        /// The questions: `id`, `value`, and `response_schema` if an answer must fit one.
+        interrupts: Value,
+    },
+    /// What a pipeline's parser made of the whole answer, or the state that a graph came to.
     Output {
-        /// The parsed value.
+        /// The value.
         value: Value,
     },
     /// The end: nothing follows.
@@ -53,15 +80,30 @@ pub enum RunError {
         /// What is wrong with the answer.
         reason: String,
     },
+    /// A graph did not come to its end.
+    #[error("{message}")]
+    Graph {
+        /// The stable name of what happened: `node_failed`, `recursion_limit`, …
+        code: &'static str,
+        /// What happened.
+        message: String,
+        /// Whether the same run may succeed later.
+        is_retryable: bool,
+    },
 }
 
 impl RunError {
+    pub(crate) fn graph(error: &GraphRunError) -> Self {
+        Self::Graph { code: error.code(), message: error.to_string(), is_retryable: error.is_retryable() }
+    }
+
     /// A stable name for programs.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
             Self::Model(error) => error.code(),
             Self::OutputInvalid { .. } => "output_invalid",
+            Self::Graph { code, .. } => code,
         }
     }
 
@@ -71,6 +113,7 @@ impl RunError {
         match self {
             Self::Model(error) => error.is_retryable(),
             Self::OutputInvalid { .. } => false,
+            Self::Graph { is_retryable, .. } => *is_retryable,
         }
     }
 
@@ -79,7 +122,7 @@ impl RunError {
     pub fn param(&self) -> Option<&str> {
         match self {
             Self::Model(error) => model_param(error),
-            Self::OutputInvalid { .. } => None,
+            Self::OutputInvalid { .. } | Self::Graph { .. } => None,
         }
     }
 }

@@ -101,6 +101,11 @@ pub trait ChannelOps: Send + Sync {
 
     /// The JSON schema of the value.
     fn schema(&self) -> Value;
+
+    /// The JSON schema of what a write carries.
+    fn update_schema(&self) -> Value {
+        self.schema()
+    }
 }
 
 /// One named part of a state.

@@ -107,6 +107,10 @@ where
         }
     }
 
+    fn update_schema(&self) -> Value {
+        schemars::schema_for!(R::Update).to_value()
+    }
+
     fn schema(&self) -> Value {
         schemars::schema_for!(T).to_value()
     }

@@ -89,12 +89,42 @@ impl Shape {
         present.map(|(channel, _)| Ok((channel.name.to_string(), channel.ops.json(state.any())?))).collect()
     }
 
-    /// The JSON schema of the whole state: an object, no field of which is required.
+    /// The JSON schema of the state: an object of the channels that `has` names, none of which is required.
     #[must_use]
-    pub fn schema(&self, title: &str) -> Value {
-        let properties: Map<String, Value> =
-            self.channels.iter().map(|channel| (channel.name.to_string(), channel.ops.schema())).collect();
-        serde_json::json!({"title": title, "type": "object", "properties": properties})
+    pub fn schema(&self, title: &str, has: impl Fn(ChannelId) -> bool) -> Value {
+        self.schema_of(title, has, |channel| channel.ops.schema())
+    }
+
+    /// The JSON schema of an update: as that of the state, with what each channel's reducer takes.
+    #[must_use]
+    pub fn update_schema(&self, title: &str, has: impl Fn(ChannelId) -> bool) -> Value {
+        self.schema_of(title, has, |channel| channel.ops.update_schema())
+    }
+
+    fn schema_of(
+        &self,
+        title: &str,
+        has: impl Fn(ChannelId) -> bool,
+        of: impl Fn(&Channel) -> Value,
+    ) -> Value {
+        let mut definitions = Map::new();
+        let mut properties = Map::new();
+        for (channel, _) in self.channels.iter().zip(0..).filter(|(_, id)| has(*id)) {
+            let mut schema = of(channel);
+            if let Some(schema) = schema.as_object_mut() {
+                // References begin at the root, so that is where definitions stand.
+                schema.remove("$schema");
+                if let Some(Value::Object(own)) = schema.remove("$defs") {
+                    definitions.extend(own);
+                }
+            }
+            properties.insert(channel.name.to_string(), schema);
+        }
+        let mut schema = serde_json::json!({"title": title, "type": "object", "properties": properties});
+        if let (Some(schema), false) = (schema.as_object_mut(), definitions.is_empty()) {
+            schema.insert("$defs".to_owned(), Value::Object(definitions));
+        }
+        schema
     }
 
     /// Folds an accepted value into `state`, which is copied first if somebody else reads it.

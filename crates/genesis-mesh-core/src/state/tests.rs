@@ -257,7 +257,7 @@ fn a_value_that_is_read_is_a_copy() {
 
 #[test]
 fn schemas_are_those_of_the_fields() {
-    let schema = shape().schema("Blog");
+    let schema = shape().schema("Blog", |_| true);
     assert_eq!((&schema["title"], &schema["type"]), (&json!("Blog"), &json!("object")));
     assert_eq!(schema["properties"]["topic"]["type"], "string");
     assert_eq!(schema["properties"]["log"]["items"]["type"], "string");

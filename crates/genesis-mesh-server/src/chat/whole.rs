@@ -33,7 +33,12 @@ pub(super) async fn choice(
             }
             Update::ToolCall(call) => tool_calls.push(AnswerToolCall::from(call)),
             // A preview of what follows, and what the text says already.
-            Update::ToolCallDelta(_) | Update::Output { .. } => {}
+            // What nodes of a graph write has no place in a completion.
+            Update::ToolCallDelta(_)
+            | Update::Output { .. }
+            | Update::Written { .. }
+            | Update::Custom { .. }
+            | Update::Interrupt { .. } => {}
             Update::Done { usage, finish_reason } => {
                 let finish_reason = Finish::of(finish_reason).ok_or(HttpError::Stopping)?;
                 let content = Some(content).filter(|text| tool_calls.is_empty() || !text.is_empty());

@@ -73,7 +73,7 @@ impl<S: State> Graph<S> {
         Self { core, settings, state: PhantomData }
     }
 
-    pub(super) fn core(&self) -> &Arc<GraphCore> {
+    pub(crate) fn core(&self) -> &Arc<GraphCore> {
         &self.core
     }
 
@@ -166,19 +166,21 @@ impl<S: State> Graph<S> {
     /// The JSON schema of an input.
     #[must_use]
     pub fn input_schema(&self) -> Value {
-        schema(&self.core, "Input", |topology, id| topology.takes_input(id))
+        let topology = &self.core.topology;
+        topology.shape().update_schema(&format!("{}Input", self.name()), |id| topology.takes_input(id))
     }
 
     /// The JSON schema of the output.
     #[must_use]
     pub fn output_schema(&self) -> Value {
-        schema(&self.core, "Output", |topology, id| topology.tells(id))
+        let topology = &self.core.topology;
+        topology.shape().schema(&format!("{}Output", self.name()), |id| topology.tells(id))
     }
 
     /// The JSON schema of the whole state.
     #[must_use]
     pub fn state_schema(&self) -> Value {
-        self.core.topology.shape().schema(self.name())
+        self.core.topology.shape().schema(self.name(), |_| true)
     }
 
     /// Forgets what nodes with a cache policy have kept.
@@ -213,23 +215,6 @@ fn picture(core: &GraphCore, depth: u32) -> Picture {
         }
     }
     picture
-}
-
-fn schema(
-    core: &GraphCore,
-    part: &str,
-    has: impl Fn(&genesis_mesh_core::graph::Topology, u32) -> bool,
-) -> Value {
-    let topology = &core.topology;
-    let mut schema = topology.shape().schema(&format!("{}{part}", topology.name()));
-    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-        for (channel, id) in topology.shape().channels().iter().zip(0..) {
-            if !has(topology, id) {
-                properties.remove(&*channel.name);
-            }
-        }
-    }
-    schema
 }
 
 impl<S> Clone for Graph<S> {

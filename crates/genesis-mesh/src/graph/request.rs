@@ -12,7 +12,7 @@ use super::error::GraphRunError;
 use super::handle::Graph;
 use super::outcome::Outcome;
 use super::start::{StartForm, begin_form};
-use super::stream::GraphStream;
+use super::stream::{EventStream, GraphStream};
 use genesis_mesh_core::BoxFuture;
 use genesis_mesh_core::graph::NodeSet;
 use genesis_mesh_core::run::{CheckpointId, Failure, Namespace};
@@ -143,10 +143,15 @@ impl<S: State> RunRequest<S> {
         self.stream_of(modes.into_iter().collect(), true)
     }
 
-    fn stream_of(self, modes: StreamModes, has_subgraphs: bool) -> GraphStream<S> {
+    /// Runs, and tells the events that these views are made of; `has_subgraphs` tells of graphs within the graph, too.
+    pub fn events(self, modes: StreamModes, has_subgraphs: bool) -> EventStream<S> {
         let (events, told) = mpsc::channel(EVENTS_WAITING_MAX);
         let watch = Watch { modes, has_subgraphs, events };
-        GraphStream::new(Box::pin(self.execute(Some(watch))), told, modes)
+        EventStream::new(Box::pin(self.execute(Some(watch))), told)
+    }
+
+    fn stream_of(self, modes: StreamModes, has_subgraphs: bool) -> GraphStream<S> {
+        GraphStream::new(self.events(modes, has_subgraphs), modes)
     }
 
     /// Runs to the end. What a waiting run holds is kept small: beginnings are boxed while they last.

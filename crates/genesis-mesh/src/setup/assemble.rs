@@ -5,7 +5,7 @@
 //! Flow: `GenesisMesh::setup` calls `model_agent` for each model and `agent` for each declared agent.
 
 use super::problem::SetupProblem;
-use crate::agent::{Agent, AgentInfo, PipelineRecipe, Plan, ReadyAgent, Recipe};
+use crate::agent::{Agent, AgentInfo, GraphPlan, Models, PipelineRecipe, Plan, ReadyAgent, Recipe};
 use crate::input::ModelInput;
 use crate::pipeline::Pipeline;
 use crate::schema::Schema;
@@ -29,7 +29,7 @@ pub(super) fn model_agent(
         model: model_name.to_owned(),
         input_schema: schema.json().clone(),
     };
-    Ok(ReadyAgent { info, model: Arc::clone(model), schema, recipe: Recipe::Model })
+    Ok(ReadyAgent { info, schema, recipe: Recipe::Model(Arc::clone(model)) })
 }
 
 /// The declared agent; `None` if all is well with it but its model failed to load.
@@ -42,6 +42,9 @@ pub(super) fn agent(
     let model_name = match &agent.plan {
         Plan::Model(model) => model,
         Plan::Pipeline(pipeline) => &pipeline.model,
+        // It is built when the models are there, which they are in no mere check.
+        Plan::Graph(_) if models.is_empty() && !declared.is_empty() => return Ok(None),
+        Plan::Graph(plan) => return graph(name, plan, models).map(Some).map_err(|problem| vec![problem]),
     };
     let mut problems = Vec::new();
     if !declared.contains(model_name) {
@@ -52,7 +55,7 @@ pub(super) fn agent(
         });
     }
     let parts = match &agent.plan {
-        Plan::Model(_) => None,
+        Plan::Model(_) | Plan::Graph(_) => None,
         Plan::Pipeline(pipeline) => compile(name, pipeline, &mut problems),
     };
     if !problems.is_empty() {
@@ -60,26 +63,50 @@ pub(super) fn agent(
     }
     let Some(model) = models.get(model_name) else { return Ok(None) };
     match (&agent.plan, parts) {
-        (Plan::Pipeline(pipeline), Some((schema, recipe))) => {
+        (Plan::Pipeline(pipeline), Some((schema, parts))) => {
             let info = AgentInfo {
                 name: name.to_owned(),
                 description: pipeline.description.clone(),
                 model: model_name.clone(),
                 input_schema: schema.json().clone(),
             };
-            let recipe = Recipe::Pipeline(Box::new(recipe));
-            Ok(Some(ReadyAgent { info, model: Arc::clone(model), schema, recipe }))
+            let recipe = Recipe::Pipeline(Box::new(parts.with(Arc::clone(model))));
+            Ok(Some(ReadyAgent { info, schema, recipe }))
         }
         _ => model_agent(name, model_name, model).map(Some).map_err(|problem| vec![problem]),
     }
 }
 
-/// The compiled parts of a pipeline; `None` if something is wrong, which `problems` then says.
-fn compile(
+/// The agent that is a graph.
+fn graph(
     name: &str,
-    pipeline: &Pipeline,
-    problems: &mut Vec<SetupProblem>,
-) -> Option<(Schema, PipelineRecipe)> {
+    plan: &GraphPlan,
+    models: &BTreeMap<String, Arc<dyn Model>>,
+) -> Result<ReadyAgent, SetupProblem> {
+    let invalid = |source| SetupProblem::InvalidGraph { agent: name.to_owned(), source };
+    let graph = (plan.build)(&Models(models)).map_err(invalid)?;
+    let schema = Schema::compile(graph.input_schema())
+        .map_err(|message| SetupProblem::InvalidInputSchema { agent: name.to_owned(), message })?;
+    let info = AgentInfo {
+        name: name.to_owned(),
+        description: plan.description.clone(),
+        model: String::new(),
+        input_schema: schema.json().clone(),
+    };
+    Ok(ReadyAgent { info, schema, recipe: Recipe::Graph(graph) })
+}
+
+/// The compiled parts of a pipeline, which still needs its model.
+struct Parts(Box<dyn FnOnce(Arc<dyn Model>) -> PipelineRecipe>);
+
+impl Parts {
+    fn with(self, model: Arc<dyn Model>) -> PipelineRecipe {
+        (self.0)(model)
+    }
+}
+
+/// The compiled parts of a pipeline; `None` if something is wrong, which `problems` then says.
+fn compile(name: &str, pipeline: &Pipeline, problems: &mut Vec<SetupProblem>) -> Option<(Schema, Parts)> {
     let agent = || name.to_owned();
     if pipeline.messages.is_empty() {
         problems.push(SetupProblem::NoPrompt { agent: agent() });
@@ -116,14 +143,10 @@ fn compile(
             variable: variable.to_owned(),
         }),
     );
-    let recipe = PipelineRecipe {
-        templates,
-        parser: Arc::new(parser),
-        max_tokens: pipeline.max_tokens,
-        sampling: pipeline.sampling,
-        stop: pipeline.stop.clone(),
-    };
-    Some((schema, recipe))
+    let (max_tokens, sampling, stop) = (pipeline.max_tokens, pipeline.sampling, pipeline.stop.clone());
+    let parser = Arc::new(parser);
+    let parts = move |model| PipelineRecipe { model, templates, parser, max_tokens, sampling, stop };
+    Some((schema, Parts(Box::new(parts))))
 }
 
 /// The variables that a schema with a list of properties does not list.

@@ -3,6 +3,7 @@
 //! Owns: the kinds of mistakes and how they read.
 //! Never: looks for mistakes; `setup` and `assemble` do.
 
+use crate::agent::GraphPlanError;
 use crate::name;
 use crate::source::LoadFailure;
 use std::error::Error;
@@ -63,7 +64,7 @@ fn chain(error: &(dyn Error + 'static)) -> String {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupProblem {
-    /// The mesh has no model, so nothing can run.
+    /// The mesh has neither model nor agent, so nothing can run.
     #[error("the mesh has no model; add one with `.model(name, …)`")]
     NoModel,
     /// A name can't be a part of a path.
@@ -139,6 +140,14 @@ pub enum SetupProblem {
         agent: String,
         /// What is wrong, and where.
         message: String,
+    },
+    /// A graph could not be built.
+    #[error("agent `{agent}`: {}", chain(source.as_ref()))]
+    InvalidGraph {
+        /// The agent.
+        agent: String,
+        /// Every mistake in the graph, or what it needs.
+        source: GraphPlanError,
     },
     /// A setting is out of its range.
     #[error("agent `{agent}`: {setting} is out of range: {message}")]

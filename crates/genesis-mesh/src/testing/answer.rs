@@ -4,8 +4,9 @@
 //! Never: repairs an answer: a run that fails is an error, whatever it said before.
 
 use crate::chat::RunInput;
-use crate::mesh::{Mesh, StartError};
+use crate::mesh::Mesh;
 use crate::run::Run;
+use crate::start::StartError;
 use crate::update::{RunError, Update};
 use genesis_mesh_core::{FinishReason, ModelError, ToolCall, Usage};
 use serde_json::Value;
@@ -39,7 +40,11 @@ impl Answer {
             let update = update?;
             match &update {
                 Update::Delta { text: piece, .. } => text.push_str(piece),
-                Update::ToolCallDelta(_) => {} // The whole call follows.
+                // The whole call follows; what nodes write stands in `updates`.
+                Update::ToolCallDelta(_)
+                | Update::Written { .. }
+                | Update::Custom { .. }
+                | Update::Interrupt { .. } => {}
                 Update::ToolCall(call) => tool_calls.push(call.clone()),
                 Update::Output { value } => output = Some(value.clone()),
                 Update::Done { usage, finish_reason } => end = Some((*usage, *finish_reason)),

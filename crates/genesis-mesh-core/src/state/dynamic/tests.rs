@@ -274,7 +274,7 @@ fn schemas_are_those_of_the_description_without_its_own_words() {
         "e": {"channel": "ephemeral", "guard": false, "title": "E"},
     }));
     assert_eq!(
-        shape.schema("S"),
+        shape.schema("S", |_| true),
         json!({"title": "S", "type": "object", "properties": {
             "n": {"type": "integer", "minimum": 0},
             "log": {"items": {"type": "string"}, "type": "array"},

@@ -83,7 +83,10 @@ impl Voice {
             }
             Update::ToolCall(call) => self.call_rest(writer, call),
             // What a pipeline's parser made of the text, which was told.
-            Update::Output { .. } => {}
+            Update::Output { .. }
+            | Update::Written { .. }
+            | Update::Custom { .. }
+            | Update::Interrupt { .. } => {}
             Update::Done { usage, finish_reason } => {
                 let finish_reason = Some(Finish::of(finish_reason).ok_or(HttpError::Stopping)?);
                 let (delta, logprobs) = (ChunkDelta::default(), None);

@@ -82,7 +82,13 @@ fn of_update(update: Result<Update, RunError>) -> Told {
     match update {
         Ok(Update::Delta { text, .. }) => Told::Text(text),
         Ok(Update::ToolCall(call)) => Told::Call(format!("{}({})\n", call.name, call.arguments)),
-        Ok(Update::ToolCallDelta(_) | Update::Output { .. }) => Told::Nothing,
+        Ok(
+            Update::ToolCallDelta(_)
+            | Update::Output { .. }
+            | Update::Written { .. }
+            | Update::Custom { .. }
+            | Update::Interrupt { .. },
+        ) => Told::Nothing,
         Ok(Update::Done { usage, finish_reason }) => {
             let finish_reason = serde_json::to_value(finish_reason).ok();
             let finish_reason = finish_reason.and_then(|value| value.as_str().map(str::to_owned));

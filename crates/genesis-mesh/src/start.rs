@@ -1,0 +1,60 @@
+//! Why a run does not start.
+//!
+//! Owns: `StartError`, with its stable codes.
+//! Never: is about a run that has begun; that is `RunError`.
+
+use crate::name;
+use crate::schema::InputError;
+use crate::update::model_param;
+use genesis_mesh_core::ModelError;
+
+/// Why a run did not start.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// No agent has this name.
+    #[error("no agent is named `{agent}`; known agents: {}", name::list(known.iter().map(String::as_str)))]
+    UnknownAgent {
+        /// The name that was asked for.
+        agent: String,
+        /// All names, sorted.
+        known: Vec<String>,
+    },
+    /// The agent does not accept this input.
+    #[error(transparent)]
+    InvalidInput(#[from] InputError),
+    /// The model does not accept the request, or can't take it now.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+impl StartError {
+    /// A stable name for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownAgent { .. } => "agent_not_found",
+            Self::InvalidInput(_) => "invalid_input",
+            Self::Model(error) => error.code(),
+        }
+    }
+
+    /// Whether the same start may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::UnknownAgent { .. } | Self::InvalidInput(_) => false,
+            Self::Model(error) => error.is_retryable(),
+        }
+    }
+
+    /// The input field at fault, if there is one.
+    #[must_use]
+    pub fn param(&self) -> Option<&str> {
+        match self {
+            Self::UnknownAgent { .. } => None,
+            Self::InvalidInput(error) => error.param(),
+            Self::Model(error) => model_param(error),
+        }
+    }
+}
