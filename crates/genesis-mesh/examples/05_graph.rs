@@ -32,12 +32,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{}", graph.to_mermaid());
 
     let outcome = graph.run(json!({"name": "Ferris"})).await?;
-    println!("{}", outcome.state().ok_or("no state")?.text);
+    let state = outcome.state().ok_or("no state")?;
+    assert_eq!((state.text.as_str(), state.log.len()), ("HELLO, FERRIS!", 2));
 
-    let mut stream = graph.run(json!({"name": "Crab"})).stream([StreamMode::Updates, StreamMode::Values]);
+    // The same, told on the way: what each node wrote.
+    let mut stream = graph.run(Greeting::update().name("Crab")).stream([StreamMode::Updates]);
+    let mut nodes = Vec::new();
     while let Some(part) = stream.next().await {
         let part = part?;
         println!("{}: {}", part.mode, part.data);
+        nodes.extend(part.data.as_object().into_iter().flat_map(|nodes| nodes.keys().cloned()));
     }
+    assert_eq!(nodes, ["greet", "shout"]);
     Ok(())
 }

@@ -36,7 +36,7 @@ pub use genesis_mesh_core::{
     ModelInfo, ModelLoad, ModelStream, Prompt, Role, Sampling, TokenLogprob, ToolCall, ToolCallDelta,
     ToolChoice, ToolSpec, Usage, Wait,
 };
-pub use genesis_mesh_macros::{Part, State};
+pub use genesis_mesh_macros::{Part, State, entrypoint, task};
 pub use genesis_mesh_models::{
     ApiKey, OpenAiError, OpenAiModel, OpenAiOptions, OpenAiTimeouts, ScriptError, ScriptedModel,
 };

@@ -6,3 +6,4 @@ mod setup;
 mod runs;
 mod testing;
 mod probe;
+mod examples;
