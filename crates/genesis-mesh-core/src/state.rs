@@ -15,7 +15,7 @@ mod dynamic;
 #[cfg(test)]
 mod tests;
 
-pub use channel::{Channel, ChannelId, ChannelKind, ChannelOps, ReduceError, ValueError};
+pub use channel::{Channel, ChannelId, ChannelKind, ChannelOps, Managed, ReduceError, ValueError};
 pub use dynamic::{DynShape, DynState, ShapeProblem};
 pub use field::Field;
 pub use json::JsonUpdate;

@@ -25,6 +25,7 @@ mod request;
 mod thread;
 mod builder;
 mod handle;
+mod nested;
 
 pub use builder::{GraphBuilder, NodeSettings};
 pub use call::CallOptions;

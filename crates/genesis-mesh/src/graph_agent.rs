@@ -156,7 +156,7 @@ impl GraphRun {
                 self.needs_text = false;
                 self.updates.push_back(Update::Delta { text, logprobs: Vec::new() });
             }
-            MessagePiece::ToolCallDelta(delta) => self.updates.push_back(Update::ToolCallDelta(delta)),
+            MessagePiece::ToolCallDelta { delta, .. } => self.updates.push_back(Update::ToolCallDelta(delta)),
             MessagePiece::ToolCall(call) => self.updates.push_back(Update::ToolCall(call)),
             MessagePiece::Done { usage, .. } => {
                 let (before, now) = (self.usage, usage);

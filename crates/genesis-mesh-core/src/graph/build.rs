@@ -19,6 +19,8 @@ pub struct NodeOptions {
     pub on_error: Option<String>,
     /// Where its commands may go; `None` leaves it open.
     pub ends: Option<Vec<String>>,
+    /// The channels that it reads; `None` for all.
+    pub reads: Option<Vec<String>>,
     /// Whether it can return commands at all.
     pub may_goto: bool,
     /// Whether it is a graph itself.
@@ -126,13 +128,25 @@ impl TopologyBuilder {
         }
         let input = channels(&shape, "the input", self.input.take(), &mut problems);
         let output = channels(&shape, "the output", self.output.take(), &mut problems);
+        let mut reads = Vec::new();
+        for node in &mut self.nodes {
+            let place = format!("the input of `{}`", node.name);
+            let channels = channels(&shape, &place, node.options.reads.take(), &mut problems);
+            reads.extend(channels.map(|channels| (node.name.clone(), channels)));
+        }
         if problems.is_empty() && style == Style::Graph {
             problems.extend(check::ways(&self));
         }
         if !problems.is_empty() {
             return fail(&self.name, problems);
         }
-        Ok(self.compile(shape, style, input, output))
+        let mut topology = self.compile(shape, style, input, output);
+        for (name, channels) in reads {
+            if let Some(node) = topology.id(&name).and_then(|id| topology.nodes.get_mut(id as usize)) {
+                node.reads = Some(channels);
+            }
+        }
+        Ok(topology)
     }
 
     /// The topology of declarations that are known to be right.
@@ -216,6 +230,7 @@ fn bare(name: Arc<str>, id: NodeId) -> Node {
         exits: Vec::new(),
         on_error: None,
         ends: None,
+        reads: None,
         is_subgraph: false,
     }
 }

@@ -43,6 +43,8 @@ pub struct Node {
     pub on_error: Option<NodeId>,
     /// Where its commands may go, if it declares that; for pictures and checks.
     pub ends: Option<Vec<Arc<str>>>,
+    /// The channels of the state that it reads; `None` for all.
+    pub reads: Option<Vec<ChannelId>>,
     /// Its own graph's picture is drawn in its place, if it is a subgraph.
     pub is_subgraph: bool,
 }

@@ -85,7 +85,7 @@ impl Machine {
                 }
             }
         }
-        self.told_changed = self.written.list.iter().any(|(channel, _)| self.topology.tells(*channel));
+        self.has_written = !self.written.list.is_empty();
         has_changed |= self.replace_sends(sends, is_step);
         if is_step {
             has_changed |= self.empty(live, version);
@@ -163,6 +163,9 @@ impl Machine {
         let Write { channel: id, value, is_overwrite } = write;
         let shape = std::sync::Arc::clone(self.topology.shape());
         let Some(channel) = shape.channel(id) else { return Ok(()) };
+        if matches!(channel.kind, ChannelKind::Managed(_)) {
+            return Ok(());
+        }
         let is_first = !self.written.has(id);
         if is_first {
             self.written.add(id, node);
@@ -248,7 +251,7 @@ impl Machine {
         let shape = std::sync::Arc::clone(self.topology.shape());
         for Write { channel, value, .. } in std::mem::take(&mut self.unfinished) {
             has_changed = true;
-            self.told_changed |= self.topology.tells(channel);
+            self.has_written = true;
             let folded = shape.fold(&mut self.state, channel, value, true);
             folded.map_err(|error| StepError::Refused {
                 channel: shape.channel(channel).map(|channel| channel.name.to_string()).unwrap_or_default(),

@@ -13,8 +13,9 @@ use super::task::{Task, TaskInput, TaskStatus};
 use super::trigger::Triggers;
 use super::write::{SendPacket, TaskWrite};
 use crate::graph::{NodeId, NodeSet, Style, Topology, TriggerId};
-use crate::state::{ChannelValue, StateCell, Write};
+use crate::state::{ChannelKind, ChannelValue, Managed, StateCell, Write};
 use serde::Serialize;
+use serde_json::Value;
 use std::sync::Arc;
 
 /// A run of one graph.
@@ -33,7 +34,7 @@ pub struct Machine {
     pub(super) live: Live,
     pub(super) unfinished: Vec<Write>,
     pub(super) written: Written,
-    pub(super) told_changed: bool,
+    pub(super) has_written: bool,
     pub(super) fired: Option<Vec<TriggerId>>,
     pub(super) head: Option<CheckpointHead>,
     pub(super) tasks: Vec<Task>,
@@ -109,7 +110,7 @@ impl Machine {
             live: Live::default(),
             unfinished: Vec::new(),
             written: Written::default(),
-            told_changed: false,
+            has_written: false,
             fired: None,
             head: None,
             tasks: Vec::new(),
@@ -178,10 +179,10 @@ impl Machine {
         self.saved.as_ref()
     }
 
-    /// Whether the last commit changed a channel that is told as output.
+    /// Whether the last commit wrote to the state.
     #[must_use]
-    pub fn has_told_changed(&self) -> bool {
-        self.told_changed
+    pub fn has_written(&self) -> bool {
+        self.has_written
     }
 
     /// The answer that no task has taken yet.
@@ -208,15 +209,53 @@ impl Machine {
         match &task.path {
             TaskPath::Push(index) | TaskPath::PushHandler(index) => match self.sends.get(*index as usize) {
                 Some(packet) => TaskInput::Value(Arc::clone(&packet.input)),
-                None => TaskInput::State(self.state.clone()),
+                None => TaskInput::State(self.state_of(task.node)),
             },
             _ => match &self.input {
                 Some(Input::Argument(argument)) if task.node == self.topology.start() => {
                     TaskInput::Value(Arc::clone(argument))
                 }
-                _ => TaskInput::State(self.state.clone()),
+                _ => TaskInput::State(self.state_of(task.node)),
             },
         }
+    }
+
+    /// The state with what the run itself says, as tasks and routes read it.
+    #[must_use]
+    pub fn readable_state(&self) -> StateCell {
+        let shape = self.topology.shape();
+        let mut state = self.state.clone();
+        if !shape.has_managed() {
+            return state;
+        }
+        let remaining = self.remaining_steps();
+        for (channel, id) in shape.channels().iter().zip(0..) {
+            let value = match channel.kind {
+                ChannelKind::Managed(Managed::IsLastStep) => Value::from(remaining == 1),
+                ChannelKind::Managed(Managed::RemainingSteps) => Value::from(remaining),
+                _ => continue,
+            };
+            // A field of another type stays without a value.
+            if let Ok(value) = channel.ops.accept(Box::new(value), true) {
+                let _ = shape.fold(&mut state, id, value, true);
+            }
+        }
+        state
+    }
+
+    /// What of the state a node reads.
+    fn state_of(&self, node: NodeId) -> StateCell {
+        let mut state = self.readable_state();
+        let Some(reads) = self.topology.node(node).and_then(|node| node.reads.as_deref()) else {
+            return state;
+        };
+        let shape = self.topology.shape();
+        for id in (0..).take(shape.channels().len()).filter(|id| !reads.contains(id)) {
+            if state.has(id) {
+                shape.clear(&mut state, id);
+            }
+        }
+        state
     }
 
     /// The writes that the entry of the graph makes: the run's input.
@@ -408,7 +447,7 @@ impl Machine {
         id: TaskId,
         failure: Failure,
         is_handled: bool,
-        answers: Vec<serde_json::Value>,
+        answers: Vec<Value>,
     ) -> Result<(), StepError> {
         let is_cancelled = failure == Failure::cancelled();
         let task = self.task_mut(id)?;

@@ -6,7 +6,7 @@
 
 use super::commit::Batch;
 use super::fault::Failure;
-use super::id::TaskId;
+use super::id::{Namespace, TaskId};
 use super::machine::{CheckpointHead, Machine};
 use super::path::TaskPath;
 use super::task::{Interrupt, Task, TaskStatus};
@@ -44,10 +44,12 @@ pub struct TaskView {
     pub interrupts: Vec<Interrupt>,
     /// What it wrote, once it has ended well.
     pub result: Option<Value>,
+    /// Where the graph runs that it is, if it is one.
+    pub subgraph: Option<Namespace>,
 }
 
 impl Machine {
-    /// The state as JSON: an object of all told channels that have a value, or what a function returned.
+    /// The state as JSON: an object of all channels that have a value, or what a function returned.
     ///
     /// # Errors
     /// A value is no JSON.
@@ -58,7 +60,7 @@ impl Machine {
         let shape = self.topology.shape();
         let mut values = Map::new();
         for (channel, id) in shape.channels().iter().zip(0..) {
-            if self.state.has(id) && self.topology.tells(id) {
+            if self.state.has(id) {
                 values.insert(channel.name.to_string(), channel.ops.json(self.state.any())?);
             }
         }
@@ -82,7 +84,7 @@ impl Machine {
         let views = tasks
             .iter()
             .filter(|task| !task.path.is_handler())
-            .map(|task| task_view(task, &machine.topology, is_live));
+            .map(|task| task_view(task, &machine, is_live));
         let views = views.collect::<Result<_, _>>()?;
         if is_live {
             machine.fold_ended();
@@ -125,7 +127,9 @@ impl Machine {
     }
 }
 
-fn task_view(task: &Task, topology: &Topology, is_live: bool) -> Result<TaskView, serde_json::Error> {
+fn task_view(task: &Task, machine: &Machine, is_live: bool) -> Result<TaskView, serde_json::Error> {
+    let topology = &machine.topology;
+    let is_subgraph = topology.node(task.node).is_some_and(|node| node.is_subgraph);
     let is_open = !matches!(task.status, TaskStatus::Finished(_));
     let (error, result) = match &task.status {
         TaskStatus::Finished(writes) => (None, Some(result(writes, topology)?)),
@@ -140,16 +144,17 @@ fn task_view(task: &Task, topology: &Topology, is_live: bool) -> Result<TaskView
         error,
         interrupts,
         result,
+        subgraph: is_subgraph.then(|| machine.ns.child(&task.name, task.id)),
     })
 }
 
-/// What a task wrote to told channels; several writes to one channel stand under `$writes`.
+/// What a task wrote to the state; several writes to one channel stand under `$writes`.
 pub(super) fn result(writes: &[TaskWrite], topology: &Topology) -> Result<Value, serde_json::Error> {
     let mut result: Map<String, Value> = Map::new();
     for write in writes {
         match write {
             TaskWrite::Return(value) => return value.to_json(),
-            TaskWrite::State(write) if topology.tells(write.channel) => {
+            TaskWrite::State(write) => {
                 let Some(channel) = topology.shape().channel(write.channel) else { continue };
                 let value = write.value.to_json()?;
                 match result.get_mut(&*channel.name) {

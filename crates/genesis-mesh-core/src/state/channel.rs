@@ -37,6 +37,17 @@ pub enum ChannelKind {
         /// Whether two writes in one step are an error; else the last one wins.
         guard: bool,
     },
+    /// What the run itself says: tasks read it, nobody writes it, and no checkpoint has it.
+    Managed(Managed),
+}
+
+/// A value that tells a task where its run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Managed {
+    /// Whether the run may take no step after this one and the look at what is left: a boolean.
+    IsLastStep,
+    /// How many steps may come after this one: an integer.
+    RemainingSteps,
 }
 
 impl ChannelKind {

@@ -3,7 +3,7 @@
 //! Owns: the way from a JSON object to accepted writes, with every problem told at once.
 //! Never: folds anything; the writes go the way of those that nodes return.
 
-use super::channel::ValueError;
+use super::channel::{ChannelKind, ValueError};
 use super::shape::Shape;
 use super::update::{Write, overwrite_of};
 use serde_json::{Map, Value};
@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 pub struct JsonUpdate {
     /// The writes, in the order of the object's keys; their values are accepted.
     pub writes: Vec<Write>,
-    /// The keys that name no channel and write nothing.
+    /// The keys that name no channel, or one that nobody writes; they write nothing.
     pub unknown: Vec<String>,
 }
 
@@ -26,7 +26,9 @@ impl Shape {
         let mut update = JsonUpdate::default();
         let mut problems = Vec::new();
         for (name, value) in object {
-            let Some((id, channel)) = self.id(&name).and_then(|id| Some((id, self.channel(id)?))) else {
+            let known = self.id(&name).and_then(|id| Some((id, self.channel(id)?)));
+            let known = known.filter(|(_, channel)| !matches!(channel.kind, ChannelKind::Managed(_)));
+            let Some((id, channel)) = known else {
                 update.unknown.push(name);
                 continue;
             };

@@ -5,7 +5,7 @@
 //! Flow: the machine holds a `StateCell` and changes it in place; a task gets a second handle, which costs no copy.
 
 use super::State;
-use super::channel::{Channel, ChannelId, ReduceError};
+use super::channel::{Channel, ChannelId, ChannelKind, ReduceError};
 use super::value::{AnyState, BoxValue};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -28,6 +28,7 @@ type Fresh = dyn Fn(Box<[u64]>) -> Arc<Held<AnyState>> + Send + Sync;
 pub struct Shape {
     channels: Vec<Channel>,
     ids: HashMap<Arc<str>, ChannelId>,
+    has_managed: bool,
     fresh: Box<Fresh>,
     copy: fn(&Held<AnyState>) -> Option<Arc<Held<AnyState>>>,
 }
@@ -39,9 +40,11 @@ impl Shape {
         fresh: impl Fn() -> S + Send + Sync + 'static,
     ) -> Self {
         let ids = channels.iter().zip(0..).map(|(channel, id)| (Arc::clone(&channel.name), id)).collect();
+        let has_managed = channels.iter().any(|channel| matches!(channel.kind, ChannelKind::Managed(_)));
         Self {
             channels,
             ids,
+            has_managed,
             fresh: Box::new(move |present| Arc::new(Held { present, value: fresh() })),
             copy: |held| {
                 let value = held.value.downcast_ref::<S>()?.clone();
@@ -78,6 +81,12 @@ impl Shape {
             }
         }
         StateCell((self.fresh)(present))
+    }
+
+    /// Whether the run itself says what is in some channel.
+    #[must_use]
+    pub fn has_managed(&self) -> bool {
+        self.has_managed
     }
 
     /// The JSON object of the channels that have a value.

@@ -93,7 +93,14 @@ pub enum MessagePiece {
     /// Text.
     Text(String),
     /// A piece of a tool call.
-    ToolCallDelta(ToolCallDelta),
+    ToolCallDelta {
+        /// The place of the call among those of the message.
+        index: usize,
+        /// Whether it is the first piece of its call.
+        is_first: bool,
+        /// The piece.
+        delta: ToolCallDelta,
+    },
     /// A whole tool call, after its pieces.
     ToolCall(ToolCall),
     /// The end of the message.

@@ -53,7 +53,7 @@ impl Event {
                 }
                 let asks_for_another = path.is_call() && matches!(end, TaskEnd::Interrupted(_));
                 if !is_cached && !asks_for_another {
-                    let (error, result, interrupts) = ended(end);
+                    let (error, result, interrupts) = ended(end, path.is_call());
                     let payload = json!({"id": task, "name": name, "error": error, "result": result, "interrupts": interrupts});
                     add(StreamMode::Debug, self.debug("task_result", &payload));
                     add(StreamMode::Tasks, payload);
@@ -61,7 +61,10 @@ impl Event {
             }
             EventKind::Paused => add(StreamMode::Updates, json!({"__interrupt__": []})),
             EventKind::MessageDelta { message, metadata, piece, .. } => {
-                add(StreamMode::Messages, json!([chunk(message, piece), metadata]));
+                // Of a tool call its pieces have told all.
+                if !matches!(piece, MessagePiece::ToolCall(_)) {
+                    add(StreamMode::Messages, json!([chunk(message, piece), metadata]));
+                }
             }
             EventKind::Custom { value, .. } => add(StreamMode::Custom, value.clone()),
         }
@@ -129,7 +132,7 @@ fn set(write: &WriteRecord) -> Option<(&String, Value)> {
 }
 
 /// Error, result and questions of a task that ended.
-fn ended(end: &TaskEnd) -> (Option<&Failure>, Value, &[Interrupt]) {
+fn ended(end: &TaskEnd, is_call: bool) -> (Option<&Failure>, Value, &[Interrupt]) {
     match end {
         TaskEnd::Failed { failure, .. } => (Some(failure), json!({}), &[]),
         TaskEnd::Interrupted(interrupts) => (None, json!({}), interrupts),
@@ -139,7 +142,8 @@ fn ended(end: &TaskEnd) -> (Option<&Failure>, Value, &[Interrupt]) {
                 _ => None,
             });
             if let Some(value) = returned {
-                return (None, json!({"__return__": value}), &[]);
+                let key = if is_call { "__return__" } else { "__end__" };
+                return (None, json!({key: value}), &[]);
             }
             let mut result: Map<String, Value> = Map::new();
             for (name, value) in writes.iter().filter_map(set) {
@@ -170,13 +174,14 @@ fn checkpoint(told: &CheckpointTold, ns: &Namespace) -> Value {
         "values": told.values,
         "metadata": metadata,
         "next": told.next,
-        "tasks": told.tasks.iter().map(task).collect::<Value>(),
+        "tasks": told.tasks.iter().map(|shown| task(shown, &told.thread)).collect::<Value>(),
     })
 }
 
 /// A task within a checkpoint: with its error, or with its result and questions.
-fn task(task: &TaskView) -> Value {
-    let mut shown = json!({"id": task.id, "name": task.name, "state": null});
+fn task(task: &TaskView, thread: &str) -> Value {
+    let place = |ns| json!({"configurable": {"thread_id": thread, "checkpoint_ns": ns}});
+    let mut shown = json!({"id": task.id, "name": task.name, "state": task.subgraph.as_ref().map(place)});
     let Some(object) = shown.as_object_mut() else { return shown };
     match (&task.error, &task.result) {
         (Some(error), _) => drop(object.insert("error".to_owned(), json!(error))),
@@ -194,15 +199,14 @@ fn chunk(id: &str, piece: &MessagePiece) -> Value {
     let Some(object) = chunk.as_object_mut() else { return chunk };
     match piece {
         MessagePiece::Text(text) => drop(object.insert("content".to_owned(), json!(text))),
-        MessagePiece::ToolCallDelta(delta) => {
-            let part = json!([{"type": "tool_call_chunk", "id": delta.id, "name": delta.name, "args": delta.arguments}]);
+        MessagePiece::ToolCallDelta { index, is_first, delta } => {
+            // Clients join the texts of pieces, so the name and the id stand in the first one alone.
+            let once = |text: &str| is_first.then(|| text.to_owned());
+            let (id, name) = (once(&delta.id), once(&delta.name));
+            let part = json!([{"type": "tool_call_chunk", "index": index, "id": id, "name": name, "args": delta.arguments}]);
             object.insert("tool_call_chunks".to_owned(), part);
         }
-        MessagePiece::ToolCall(call) => {
-            let args: Value = serde_json::from_str(&call.arguments).unwrap_or(Value::Null);
-            let part = json!([{"type": "tool_call", "id": call.id, "name": call.name, "args": args}]);
-            object.insert("tool_calls".to_owned(), part);
-        }
+        MessagePiece::ToolCall(_) => {}
         MessagePiece::Done { usage, finish_reason } => {
             object.insert("usage_metadata".to_owned(), json!(usage));
             object.insert("response_metadata".to_owned(), json!({"finish_reason": finish_reason}));

@@ -87,7 +87,7 @@ fn look(machine: &mut Machine, place: u8) {
             }
         }
         4 => machine.run_again(place.is_multiple_of(3)),
-        _ => drop((machine.last_node(), machine.remaining_steps(), machine.has_told_changed())),
+        _ => drop((machine.last_node(), machine.remaining_steps(), machine.has_written())),
     }
 }
 

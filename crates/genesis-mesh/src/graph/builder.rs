@@ -11,12 +11,13 @@ use super::input::value_of;
 use super::node::{IntoNode, IntoRoute, RouterFn, router};
 use super::output::{IntoOutput, Output};
 use super::policy::{CachePolicy, RetryPolicy, TimeoutPolicy};
-use super::subgraph::{Child, Keep, from_child, run_child, run_shared};
+use super::start::{IntoInput, input_of};
+use super::subgraph::{Child, Keep, from_child, run_child, run_error, run_shared};
 use genesis_mesh_core::graph::{
     GraphError, GraphProblem, NodeOptions, NodeSet, START, Style, TopologyBuilder,
 };
 use genesis_mesh_core::run::{Breakpoints, TaskInput};
-use genesis_mesh_core::state::{Shape, Snapshot, State, Update};
+use genesis_mesh_core::state::{Shape, Snapshot, State};
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub struct NodeSettings {
     cache: Option<CachePolicy>,
     is_deferred: bool,
     ends: Option<Vec<String>>,
+    reads: Option<Vec<String>>,
 }
 
 impl NodeSettings {
@@ -63,6 +65,14 @@ impl NodeSettings {
     #[must_use]
     pub fn deferred(mut self) -> Self {
         self.is_deferred = true;
+        self
+    }
+
+    /// Says which channels of the state the node reads: it gets, and streams and caches see, these alone. A `Send` is not
+    /// narrowed.
+    #[must_use]
+    pub fn reads<T: Into<String>>(mut self, channels: impl IntoIterator<Item = T>) -> Self {
+        self.reads = Some(channels.into_iter().map(Into::into).collect());
         self
     }
 
@@ -180,11 +190,11 @@ impl<S: State> GraphBuilder<S> {
 
     /// Adds a graph with a state of its own as a node: `enter` makes its input, `leave` makes the parent's update.
     #[must_use]
-    pub fn subgraph_mapped<C: State, U: IntoOutput<S>>(
+    pub fn subgraph_mapped<C: State, I: IntoInput<C>, U: IntoOutput<S>>(
         mut self,
         name: impl Into<String>,
         child: &Graph<C>,
-        enter: impl Fn(&S) -> Update<C> + Send + Sync + 'static,
+        enter: impl Fn(&S) -> I + Send + Sync + 'static,
         leave: impl Fn(Snapshot<C>) -> U + Send + Sync + 'static,
     ) -> Self {
         let inner = Arc::clone(child.core());
@@ -194,9 +204,9 @@ impl<S: State> GraphBuilder<S> {
             let (inner, maps) = (Arc::clone(&inner), Arc::clone(&maps));
             Box::pin(async move {
                 let state = <Snapshot<S> as super::input::NodeInput<S>>::from_input(input, &shape)?;
-                let writes = (maps.0)(&state).into_writes();
+                let given = input_of(&inner, (maps.0)(&state).into_input()).map_err(run_error)?;
                 drop(state);
-                match run_child(inner, Keep::Inherit, writes, &context).await? {
+                match run_child(inner, Keep::Inherit, given, &context).await? {
                     Child::Ended(live) => {
                         let state = live.machine().state().typed::<C>();
                         let state = state
@@ -219,6 +229,7 @@ impl<S: State> GraphBuilder<S> {
             is_deferred: settings.is_deferred || defaults.is_deferred,
             on_error: None,
             ends: settings.ends,
+            reads: settings.reads,
             may_goto,
             is_subgraph: core.subgraph.is_some(),
         };

@@ -6,10 +6,12 @@
 use super::context::Context;
 use super::drive::attempt::{called, settle_call};
 use super::error::NodeError;
-use super::policy::{RetryPolicy, TimeoutPolicy};
-use genesis_mesh_core::run::{Fact, TaskStatus, TaskWrite};
+use super::policy::{CachePolicy, RetryPolicy, TimeoutPolicy};
+use super::subgraph::run_error;
+use genesis_mesh_core::run::{Fact, TaskInput, TaskStatus, TaskWrite};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,6 +19,10 @@ use std::sync::atomic::Ordering;
 /// How a call is tried.
 #[derive(Debug, Clone, Default)]
 pub struct CallOptions {
+    /// What the call works on, as streams show it and a cache knows it by.
+    pub input: Value,
+    /// For how long its result is kept for an equal input; without it not at all.
+    pub cache: Option<CachePolicy>,
     /// When it is tried again; without any it is tried once.
     pub retry: Vec<RetryPolicy>,
     /// How long an attempt may take.
@@ -68,7 +74,7 @@ impl Context {
             let caller = context.0.task.id;
             live.record(Fact::TaskCalled { caller, index, name: Arc::clone(&name) }, &[])
                 .await
-                .map_err(super::subgraph::run_error)?;
+                .map_err(run_error)?;
             let task = {
                 let machine = live.machine();
                 machine.call_id(caller, index, &name).and_then(|id| machine.task(id).cloned()).map(Arc::new)
@@ -76,8 +82,20 @@ impl Context {
             let Some(task) = task else {
                 return Err(NodeError::new("UnknownTask", "the caller is no task of this step"));
             };
+            let input = TaskInput::Value(Arc::new(options.input.clone()));
+            live.tell_started(&task, &input).await.map_err(run_error)?;
             if let TaskStatus::Finished(writes) = &task.status {
                 return returned(writes);
+            }
+            let cached = options.cache.as_ref().map(|policy| {
+                let key =
+                    policy.key.as_ref().map_or_else(|| options.input.to_string(), |key| key(&options.input));
+                (policy, (task.node, format!("{name}:{key}")))
+            });
+            if let Some((_, key)) = &cached
+                && let Some(writes) = live.core.cache.get(key, live.env.ambient.now_ms())
+            {
+                return returned(&settle_call(live, &task, (Ok(writes), Vec::new()), true).await?);
             }
             let ended = called(live, &task, &options, |context| {
                 let work = work(context);
@@ -87,7 +105,10 @@ impl Context {
                 }
             })
             .await;
-            let writes = settle_call(live, &task, ended).await?;
+            let writes = settle_call(live, &task, ended, false).await?;
+            if let Some((policy, key)) = cached {
+                live.core.cache.put(key, writes.clone(), policy.until(live.env.ambient.now_ms()));
+            }
             returned(&writes)
         }
     }

@@ -87,6 +87,12 @@ impl NodeCache {
         }
     }
 
+    pub(crate) fn clear_node(&self, node: NodeId) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.entries.retain(|(other, _), _| *other != node);
+        kept.order.retain(|(other, _)| *other != node);
+    }
+
     pub(crate) fn clear(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Kept::default();
     }

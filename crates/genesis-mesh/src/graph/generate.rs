@@ -57,9 +57,14 @@ impl Context {
     pub fn message(&self) -> MessageWriter {
         // Far from the ids of messages that get theirs when a task ends.
         static NEXT: AtomicU64 = AtomicU64::new(1 << 32);
-        let id = self.0.task.id.derive(NEXT.fetch_add(1, Ordering::Relaxed));
-        let message = Message { id: Some(id), ..Message::new(Role::Assistant, "") };
-        MessageWriter { context: self.clone(), message }
+        self.message_with_id(self.0.task.id.derive(NEXT.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// As [`Context::message`], with an id that the caller has drawn.
+    #[must_use]
+    pub fn message_with_id(&self, id: impl Into<String>) -> MessageWriter {
+        let message = Message { id: Some(id.into()), ..Message::new(Role::Assistant, "") };
+        MessageWriter { context: self.clone(), message, told: Vec::new() }
     }
 }
 
@@ -68,6 +73,8 @@ impl Context {
 pub struct MessageWriter {
     context: Context,
     message: Message,
+    /// The ids of the tool calls of which pieces were told, in order.
+    told: Vec<String>,
 }
 
 impl MessageWriter {
@@ -79,12 +86,21 @@ impl MessageWriter {
     }
 
     /// Tells a piece of a tool call; the whole call must follow.
-    pub async fn tool_call_delta(&self, delta: ToolCallDelta) {
-        self.tell(MessagePiece::ToolCallDelta(delta)).await;
+    pub async fn tool_call_delta(&mut self, delta: ToolCallDelta) {
+        let place = self.told.iter().position(|id| *id == delta.id);
+        let index = place.unwrap_or(self.told.len());
+        if place.is_none() {
+            self.told.push(delta.id.clone());
+        }
+        self.tell(MessagePiece::ToolCallDelta { index, is_first: place.is_none(), delta }).await;
     }
 
-    /// Adds a tool call.
+    /// Adds a tool call. Of one without pieces, all is told as one piece first.
     pub async fn tool_call(&mut self, call: ToolCall) {
+        if !self.told.contains(&call.id) {
+            let ToolCall { id, name, arguments } = call.clone();
+            self.tool_call_delta(ToolCallDelta { id, name, arguments }).await;
+        }
         self.message.tool_calls.push(call.clone());
         self.tell(MessagePiece::ToolCall(call)).await;
     }

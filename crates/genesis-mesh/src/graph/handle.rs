@@ -187,6 +187,13 @@ impl<S: State> Graph<S> {
     pub fn clear_cache(&self) {
         self.core.cache.clear();
     }
+
+    /// Forgets what these nodes have kept.
+    pub fn clear_cache_of<'a>(&self, nodes: impl IntoIterator<Item = &'a str>) {
+        for node in nodes.into_iter().filter_map(|name| self.core.topology.id(name)) {
+            self.core.cache.clear_node(node);
+        }
+    }
 }
 
 impl Graph<NoState> {

@@ -3,9 +3,10 @@
 //! Owns: the final state, typed and as JSON, and the questions that are open.
 //! Never: makes JSON before it is asked for.
 
+use super::drive::{End, Live};
 use super::error::GraphRunError;
 use genesis_mesh_core::graph::{Style, Topology};
-use genesis_mesh_core::run::{CheckpointHead, Interrupt};
+use genesis_mesh_core::run::{CheckpointHead, Failure, Interrupt};
 use genesis_mesh_core::state::{ChannelValue, Snapshot, State, StateCell};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -22,7 +23,37 @@ pub struct Outcome<S> {
     pub(super) interrupts: Vec<Interrupt>,
     pub(super) checkpoint: Option<CheckpointHead>,
     pub(super) is_done: bool,
+    pub(super) is_drained: bool,
     pub(super) state: PhantomData<fn() -> S>,
+}
+
+impl<S> Outcome<S> {
+    /// What a graph has come to that was driven to `end`.
+    pub(super) fn of(live: &Live, end: End) -> Result<Self, GraphRunError> {
+        let interrupts = match end {
+            End::Interrupted(interrupts) => interrupts,
+            End::Done | End::Stopped => Vec::new(),
+            End::Parent(_) => {
+                let failure =
+                    Failure::new("ParentCommand", "there is no graph around this one to take the command");
+                return Err(GraphRunError::NodeFailed { node: String::new(), failure, source: None });
+            }
+        };
+        let machine = live.machine();
+        let view = if interrupts.is_empty() { None } else { Some(machine.view(true)?) };
+        let is_done = machine.is_planned() && machine.tasks().is_empty();
+        Ok(Self {
+            topology: Arc::clone(machine.topology()),
+            cell: machine.state().clone(),
+            returned: machine.returned().cloned(),
+            partial: view.map(|view| view.values),
+            interrupts,
+            checkpoint: machine.head(),
+            is_done,
+            is_drained: !is_done && live.env.is_draining(),
+            state: PhantomData,
+        })
+    }
 }
 
 impl<S: State> Outcome<S> {
@@ -39,13 +70,14 @@ impl<S> Outcome<S> {
     /// # Errors
     /// A value is no JSON.
     pub fn values(&self) -> Result<Value, GraphRunError> {
-        if let Some(partial) = &self.partial {
-            return Ok(partial.clone());
-        }
-        if self.topology.style() == Style::Function {
-            return Ok(self.returned.as_ref().map_or(Ok(Value::Null), |value| value.to_json())?);
-        }
-        let mut values: Map<String, Value> = self.topology.shape().json(&self.cell)?;
+        let mut values: Map<String, Value> = match &self.partial {
+            Some(Value::Object(partial)) => partial.clone(),
+            Some(partial) => return Ok(partial.clone()),
+            None if self.topology.style() == Style::Function => {
+                return Ok(self.returned.as_ref().map_or(Ok(Value::Null), |value| value.to_json())?);
+            }
+            None => self.topology.shape().json(&self.cell)?,
+        };
         values.retain(|name, _| self.topology.shape().id(name).is_some_and(|id| self.topology.tells(id)));
         Ok(Value::Object(values))
     }
@@ -71,6 +103,12 @@ impl<S> Outcome<S> {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.is_done
+    }
+
+    /// Whether the run stopped because it was asked to, before it was done.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.is_drained
     }
 
     /// The checkpoint that the run stands on.

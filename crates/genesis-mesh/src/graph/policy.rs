@@ -88,6 +88,14 @@ pub struct CachePolicy {
     pub key: Option<Arc<dyn Fn(&Value) -> String + Send + Sync>>,
 }
 
+impl CachePolicy {
+    /// When what is kept at `now_ms` is too old; `None` for never.
+    pub(crate) fn until(&self, now_ms: i64) -> Option<i64> {
+        let ttl_ms = i64::try_from(self.ttl?.as_millis()).unwrap_or(i64::MAX);
+        Some(now_ms.saturating_add(ttl_ms))
+    }
+}
+
 impl fmt::Debug for CachePolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CachePolicy").field("ttl", &self.ttl).finish_non_exhaustive()

@@ -6,7 +6,7 @@
 
 use super::command::Command;
 use super::drive::begin::{Beginning, Start};
-use super::drive::{End, Live, drive};
+use super::drive::drive;
 use super::env::{Durability, Env, Thread, Watch, next_id};
 use super::error::GraphRunError;
 use super::handle::Graph;
@@ -15,7 +15,7 @@ use super::start::{StartForm, begin_form};
 use super::stream::{EventStream, GraphStream};
 use genesis_mesh_core::BoxFuture;
 use genesis_mesh_core::graph::NodeSet;
-use genesis_mesh_core::run::{CheckpointId, Failure, Namespace};
+use genesis_mesh_core::run::{CheckpointId, Namespace};
 use genesis_mesh_core::state::State;
 use genesis_mesh_core::stream::{StreamMode, StreamModes};
 use serde::Serialize;
@@ -23,7 +23,6 @@ use serde_json::{Map, Value};
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::future::IntoFuture;
-use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
@@ -165,7 +164,7 @@ impl<S: State> RunRequest<S> {
             let live = Box::pin(beginning.begin(start)).await?;
             let ended = drive(&live).await;
             live.finish().await?;
-            outcome(&live, ended?)
+            Outcome::of(&live, ended?)
         }
     }
 
@@ -216,31 +215,6 @@ impl<S: State> RunRequest<S> {
         let beginning = Beginning { core, env, ns, parents, breakpoints, at: self.at };
         Ok(Box::new((beginning, start)))
     }
-}
-
-/// What the run has come to.
-fn outcome<S>(live: &Live, end: End) -> Result<Outcome<S>, GraphRunError> {
-    let interrupts = match end {
-        End::Interrupted(interrupts) => interrupts,
-        End::Done | End::Stopped => Vec::new(),
-        End::Parent(_) => {
-            let failure =
-                Failure::new("ParentCommand", "there is no graph around this one to take the command");
-            return Err(GraphRunError::NodeFailed { node: String::new(), failure, source: None });
-        }
-    };
-    let machine = live.machine();
-    let view = if interrupts.is_empty() { None } else { Some(machine.view(true)?) };
-    Ok(Outcome {
-        topology: Arc::clone(machine.topology()),
-        cell: machine.state().clone(),
-        returned: machine.returned().cloned(),
-        partial: view.map(|view| view.values),
-        interrupts,
-        checkpoint: machine.head(),
-        is_done: machine.is_planned() && machine.tasks().is_empty(),
-        state: PhantomData,
-    })
 }
 
 /// Asks a run to stop before its next step.

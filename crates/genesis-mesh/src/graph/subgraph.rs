@@ -14,7 +14,7 @@ use super::error::{GraphRunError, NodeError, Reason};
 use super::output::{Output, invalid};
 use genesis_mesh_core::graph::Topology;
 use genesis_mesh_core::run::{Input, Namespace, TaskInput, TaskWrite};
-use genesis_mesh_core::state::{BoxValue, Channel, Shape, StateCell, ValueError, Write};
+use genesis_mesh_core::state::{BoxValue, Channel, ChannelKind, Shape, StateCell, ValueError, Write};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -45,7 +45,8 @@ pub(super) async fn run_shared(
         }
         TaskInput::Value(value) => sent(&core.topology, value.to_json()?)?,
     };
-    match run_child(core, keep, writes, &context).await? {
+    let input = Input::Writes(writes.into_iter().map(TaskWrite::State).collect());
+    match run_child(core, keep, input, &context).await? {
         Child::Ended(live) => {
             let child = &live.core.topology;
             let cell = live.machine().state().clone();
@@ -69,10 +70,9 @@ pub(super) enum Child {
 pub(super) async fn run_child(
     core: Arc<GraphCore>,
     keep: Keep,
-    writes: Vec<Write>,
+    input: Input,
     context: &Context,
 ) -> Result<Child, NodeError> {
-    let input = Input::Writes(writes.into_iter().map(TaskWrite::State).collect());
     let outer = &context.0.live;
     let (ns, env) = place(context, keep);
     let mut parents = outer.parents.clone();
@@ -159,9 +159,9 @@ fn shared_filtered(
         if !cell.has(id) || !gives(id) {
             continue;
         }
-        let Some((target, channel)) = to.id(&source.name).and_then(|id| Some((id, to.channel(id)?))) else {
-            continue;
-        };
+        let target = to.id(&source.name).and_then(|id| Some((id, to.channel(id)?)));
+        let target = target.filter(|(_, channel)| !matches!(channel.kind, ChannelKind::Managed(_)));
+        let Some((target, channel)) = target else { continue };
         if let Some(value) = source.ops.read(cell.any()) {
             let value = take(channel, value, false)?;
             writes.push(Write { channel: target, value, is_overwrite: false });

@@ -4,6 +4,7 @@
 //! Never: runs a node.
 //! Flow: a lineage of the store is replayed, and the machine is shown or changed where it then stands.
 
+use super::core::GraphCore;
 use super::drive::begin::{load, replay_each};
 use super::drive::exits;
 use super::env::{Thread, next_id};
@@ -13,8 +14,7 @@ use super::output::IntoOutput;
 use super::start::{InputForm, IntoInput, input_of};
 use genesis_mesh_core::graph::{END, NodeId};
 use genesis_mesh_core::run::{
-    CheckpointId, Fact, FactRecord, Input, Interrupt, Machine, Namespace, StateView, TaskId, TaskView,
-    TaskWrite,
+    CheckpointId, Fact, FactRecord, Input, Interrupt, Machine, Namespace, StateView, TaskId, TaskWrite,
 };
 use genesis_mesh_core::state::{State, Update};
 use genesis_mesh_core::store::{Checkpoint, Entry, HistoryQuery, ThreadKey};
@@ -31,6 +31,9 @@ pub const INPUT: &str = "__input__";
 pub struct GraphThread<S> {
     graph: Graph<S>,
     id: String,
+    /// The graph within the thread's graph that is meant, and where it runs.
+    core: Arc<GraphCore>,
+    ns: Namespace,
 }
 
 /// Where a thread stands at a checkpoint.
@@ -82,7 +85,28 @@ impl<S: State> StateChange<S> {
 
 impl<S: State> GraphThread<S> {
     pub(super) fn new(graph: Graph<S>, id: String) -> Self {
-        Self { graph, id }
+        let core = Arc::clone(graph.core());
+        Self { graph, id, core, ns: Namespace::default() }
+    }
+
+    /// The history of a graph within this one, by its namespace: the view of a task has it.
+    ///
+    /// # Errors
+    /// `InvalidUpdate` if no node on the way is a graph.
+    pub fn subgraph(&self, ns: &Namespace) -> Result<Self, GraphRunError> {
+        let mut core = Arc::clone(self.graph.core());
+        for part in ns.parts() {
+            let node = part.split(':').next().unwrap_or_default();
+            let child = core.topology.id(node).and_then(|id| core.node(id)?.subgraph.clone());
+            core = child.ok_or_else(|| invalid(&format!("no graph runs at `{ns}`")))?;
+        }
+        Ok(Self { graph: self.graph.clone(), id: self.id.clone(), core, ns: ns.clone() })
+    }
+
+    /// Where the graph runs: empty for the outermost.
+    #[must_use]
+    pub fn namespace(&self) -> &Namespace {
+        &self.ns
     }
 
     fn kept(&self) -> Result<Thread, GraphRunError> {
@@ -90,8 +114,8 @@ impl<S: State> GraphThread<S> {
         Ok(Thread { id: self.id.clone(), store })
     }
 
-    fn key(&self, ns: &Namespace) -> ThreadKey {
-        ThreadKey { thread: self.id.clone(), ns: ns.clone() }
+    fn key(&self) -> ThreadKey {
+        ThreadKey { thread: self.id.clone(), ns: self.ns.clone() }
     }
 
     /// Where the thread stands now: what ended tasks have written is in the state, and only open questions are shown.
@@ -99,7 +123,7 @@ impl<S: State> GraphThread<S> {
     /// # Errors
     /// The graph has no store, or the store fails.
     pub async fn state(&self) -> Result<StateSnapshot, GraphRunError> {
-        self.snapshot(&Namespace::default(), None, true).await
+        self.snapshot(None, true).await
     }
 
     /// As [`GraphThread::state`], with the states of the graphs within its waiting tasks.
@@ -108,7 +132,7 @@ impl<S: State> GraphThread<S> {
     /// As [`GraphThread::state`].
     pub async fn state_with_subgraphs(&self) -> Result<StateSnapshot, GraphRunError> {
         let mut snapshot = self.state().await?;
-        self.add_subgraphs(&Namespace::default(), Arc::clone(self.graph.core()), &mut snapshot).await?;
+        self.add_subgraphs(Arc::clone(&self.core), &mut snapshot).await?;
         Ok(snapshot)
     }
 
@@ -117,41 +141,34 @@ impl<S: State> GraphThread<S> {
     /// # Errors
     /// `UnknownCheckpoint`, and as [`GraphThread::state`].
     pub async fn state_at(&self, checkpoint: CheckpointId) -> Result<StateSnapshot, GraphRunError> {
-        self.snapshot(&Namespace::default(), Some(checkpoint), false).await
+        self.snapshot(Some(checkpoint), false).await
     }
 
     async fn snapshot(
         &self,
-        ns: &Namespace,
         at: Option<CheckpointId>,
         is_live: bool,
     ) -> Result<StateSnapshot, GraphRunError> {
-        snapshot(self.graph.core().topology.clone(), &self.kept()?, ns, at, is_live).await
+        snapshot(Arc::clone(&self.core.topology), &self.kept()?, &self.ns, at, is_live).await
     }
 
     /// Adds the states of the graphs within the tasks, and within theirs.
     fn add_subgraphs<'a>(
         &'a self,
-        ns: &'a Namespace,
-        core: Arc<super::core::GraphCore>,
+        core: Arc<GraphCore>,
         snapshot: &'a mut StateSnapshot,
     ) -> genesis_mesh_core::BoxFuture<'a, Result<(), GraphRunError>> {
         Box::pin(async move {
             let thread = self.kept()?;
-            let open: Vec<(TaskId, String)> =
-                snapshot.view.tasks.iter().map(|task: &TaskView| (task.id, task.name.clone())).collect();
-            for (task, name) in open {
-                let child = core
-                    .topology
-                    .id(&name)
-                    .and_then(|id| core.node(id))
-                    .and_then(|node| node.subgraph.clone());
+            for task in &snapshot.view.tasks {
+                let Some(ns) = task.subgraph.clone() else { continue };
+                let child = core.topology.id(&task.name).and_then(|id| core.node(id)?.subgraph.clone());
                 let Some(child) = child else { continue };
-                let ns = ns.child(&name, task);
-                let mut inner = self::snapshot(child.topology.clone(), &thread, &ns, None, true).await?;
+                let topology = Arc::clone(&child.topology);
+                let mut inner = self::snapshot(topology, &thread, &ns, None, true).await?;
                 if inner.checkpoint.is_some() {
-                    self.add_subgraphs(&ns, child, &mut inner).await?;
-                    snapshot.subgraphs.insert(task, inner);
+                    self.add_subgraphs(child, &mut inner).await?;
+                    snapshot.subgraphs.insert(task.id, inner);
                 }
             }
             Ok(())
@@ -163,16 +180,7 @@ impl<S: State> GraphThread<S> {
     /// # Errors
     /// The graph has no store, or the store fails.
     pub async fn history(&self, query: HistoryQuery) -> Result<Vec<StateSnapshot>, GraphRunError> {
-        self.history_of(&Namespace::default(), Arc::clone(&self.graph.core().topology), query).await
-    }
-
-    async fn history_of(
-        &self,
-        ns: &Namespace,
-        topology: Arc<genesis_mesh_core::graph::Topology>,
-        query: HistoryQuery,
-    ) -> Result<Vec<StateSnapshot>, GraphRunError> {
-        let (thread, key) = (self.kept()?, self.key(ns));
+        let (thread, key) = (self.kept()?, self.key());
         let checkpoints = thread.store.history(&key, query).await?;
         let mut views: BTreeMap<CheckpointId, Option<StateView>> =
             checkpoints.iter().map(|checkpoint| (checkpoint.id, None)).collect();
@@ -183,7 +191,7 @@ impl<S: State> GraphThread<S> {
             // One replay shows every checkpoint on the way to this one. What happened at an earlier checkpoint after the
             // way had left it belongs to another branch, so the last of a lineage alone shows all of its facts.
             let links = thread.store.lineage(&key, Some(checkpoint.id)).await?;
-            replay_each(&topology, ns, links, |id, machine| {
+            replay_each(&self.core.topology, &self.ns, links, |id, machine| {
                 if let Some(view) = views.get_mut(&id)
                     && view.is_none()
                 {
@@ -217,8 +225,10 @@ impl<S: State> GraphThread<S> {
         steps: Vec<Vec<StateChange<S>>>,
     ) -> Result<CheckpointId, GraphRunError> {
         let thread = self.kept()?;
-        let ns = Namespace::default();
-        let mut machine = load(&self.graph.core().topology, &thread, &ns, at).await?;
+        let mut machine = load(&self.core.topology, &thread, &self.ns, at).await?;
+        let newest = HistoryQuery { limit: Some(1), ..HistoryQuery::default() };
+        let newest = thread.store.history(&self.key(), newest).await?;
+        let parents = newest.into_iter().next().map(|checkpoint| checkpoint.parents).unwrap_or_default();
         if steps.is_empty() || steps.iter().any(Vec::is_empty) {
             return Err(invalid("no changes are given"));
         }
@@ -233,18 +243,18 @@ impl<S: State> GraphThread<S> {
                 step: head.step,
                 source: head.source,
                 created_at_ms: self.graph.settings.ambient.now_ms(),
-                parents: BTreeMap::new(),
+                parents: parents.clone(),
                 metadata: serde_json::Map::new(),
                 fact: Some(record),
             };
-            thread.store.append(&self.key(&ns), vec![Entry::Checkpoint(checkpoint)]).await?;
+            thread.store.append(&self.key(), vec![Entry::Checkpoint(checkpoint)]).await?;
         }
         machine.head().map(|head| head.id).ok_or_else(|| invalid("no changes are given"))
     }
 
     /// The fact of one step of changes.
     fn fact(&self, machine: &Machine, changes: Vec<StateChange<S>>) -> Result<Fact, GraphRunError> {
-        let core = self.graph.core();
+        let core = &self.core;
         let checkpoint = CheckpointId(next_id(&*self.graph.settings.ambient));
         let is_one = changes.len() == 1;
         let mut updates: Vec<(NodeId, Vec<TaskWrite>)> = Vec::new();
@@ -281,7 +291,7 @@ impl<S: State> GraphThread<S> {
         task: TaskId,
         update: Option<InputForm<S>>,
     ) -> Result<Vec<TaskWrite>, GraphRunError> {
-        let core = self.graph.core();
+        let core = &self.core;
         let update: Update<S> = match input_of(core, update.unwrap_or(InputForm::Json(Value::Null)))? {
             Input::Writes(writes) => {
                 let writes = writes.into_iter().filter_map(|write| match write {

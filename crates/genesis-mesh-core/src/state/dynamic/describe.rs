@@ -6,7 +6,7 @@
 use super::key::{Key, ReduceFn, Rule};
 use super::kind::Kind;
 use super::{DynState, Names};
-use crate::state::channel::{Channel, ChannelId, ChannelKind, ReduceError};
+use crate::state::channel::{Channel, ChannelId, ChannelKind, Managed, ReduceError};
 use crate::state::shape::Shape;
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
@@ -98,7 +98,8 @@ pub enum ShapeProblem {
 }
 
 const REDUCERS: &str = "append, add, merge, messages, max, min";
-const CHANNELS: &str = "last, any, ephemeral, untracked, topic, topic_accumulate, after_finish";
+const CHANNELS: &str = "last, any, ephemeral, untracked, topic, topic_accumulate, after_finish, is_last_step, \
+    remaining_steps";
 const TYPES: &str = "null, boolean, integer, number, string, array, object";
 
 impl DynShape {
@@ -112,7 +113,8 @@ impl DynShape {
     /// `channel`, and the JSON schema of the value.
     ///
     /// `reduce` is append, add, merge, messages, max or min. `channel` is last, any, ephemeral, untracked, topic,
-    /// `topic_accumulate` or `after_finish`; beside ephemeral and untracked stands `guard`, which is true by default.
+    /// `topic_accumulate`, `after_finish`, `is_last_step` or `remaining_steps`; beside ephemeral and untracked stands
+    /// `guard`, which is true by default.
     /// Of the schema, `type` is held against every value that is written; the rest is documentation here.
     /// A channel that reduces begins with the empty value of its type, all others without a value.
     ///
@@ -340,6 +342,8 @@ fn channel_of(key: &str, word: &Value, guard: bool) -> Result<(ChannelKind, Rule
         Some("topic") => ChannelKind::Topic { accumulate: false },
         Some("topic_accumulate") => ChannelKind::Topic { accumulate: true },
         Some("after_finish") => ChannelKind::AfterFinish,
+        Some("is_last_step") => ChannelKind::Managed(Managed::IsLastStep),
+        Some("remaining_steps") => ChannelKind::Managed(Managed::RemainingSteps),
         _ => return Err(unknown_word(key, "channel", word, CHANNELS)),
     };
     let rule = if matches!(kind, ChannelKind::Topic { .. }) { Rule::Publish } else { Rule::Last };

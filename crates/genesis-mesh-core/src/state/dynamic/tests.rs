@@ -303,7 +303,7 @@ fn all_mistakes_of_a_description_are_told_at_once() {
         "`a` is described by an object, such as {\"type\": \"integer\"}",
         "`b`: \"apend\" is not known for `reduce`; there are append, add, merge, messages, max, min",
         "`c`: \"ephemral\" is not known for `channel`; there are last, any, ephemeral, untracked, topic, \
-         topic_accumulate, after_finish",
+         topic_accumulate, after_finish, is_last_step, remaining_steps",
         "`d` has both `reduce` and `channel`; a channel of another kind reduces nothing",
         "`g`: `guard` is a boolean, beside `channel` ephemeral or untracked",
         "`h`: `guard` is a boolean, beside `channel` ephemeral or untracked",

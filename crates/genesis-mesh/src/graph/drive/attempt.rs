@@ -54,10 +54,7 @@ pub(super) async fn run(live: Arc<Live>, job: Job) -> Ended {
     let limits = TimeoutPolicy { run: task.run_timeout.or(node.timeout.run), ..node.timeout };
     let (result, answers) = tried(&live, node, &task, input, limits).await;
     if let (Ok(writes), Some(key), Some(policy)) = (&result, key, &node.cache) {
-        let until = policy
-            .ttl
-            .map(|ttl| live.env.ambient.now_ms() + i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX / 2));
-        core.cache.put(key, writes.clone(), until);
+        core.cache.put(key, writes.clone(), policy.until(live.env.ambient.now_ms()));
     }
     Ended { task, result, answers, is_cached: false }
 }
@@ -225,10 +222,6 @@ pub(in crate::graph) async fn called<Fut>(
 where
     Fut: Future<Output = Result<Vec<TaskWrite>, NodeError>>,
 {
-    let input = TaskInput::Value(Arc::new(Value::Null));
-    if let Err(error) = live.tell_started(task, &input).await {
-        return (Err(run_error(error)), Vec::new());
-    }
     let mut attempt = 1;
     loop {
         let context = live.context(task, attempt, options.timeout);
@@ -254,6 +247,7 @@ pub(in crate::graph) async fn settle_call(
     live: &Arc<Live>,
     task: &Task,
     (result, answers): (Result<Vec<TaskWrite>, NodeError>, Vec<Value>),
+    is_cached: bool,
 ) -> Result<Vec<TaskWrite>, NodeError> {
     let id = task.id;
     let fact = match &result {
@@ -266,7 +260,7 @@ pub(in crate::graph) async fn settle_call(
         },
     };
     if let Some(record) = live.record(fact, &ENDS).await.map_err(run_error)? {
-        live.tell_ended(task, record, false).await.map_err(run_error)?;
+        live.tell_ended(task, record, is_cached).await.map_err(run_error)?;
     }
     result
 }

@@ -20,7 +20,7 @@ impl Live {
         task: TaskId,
         output: Output,
     ) -> Result<Vec<TaskWrite>, NodeError> {
-        let state = || self.machine().state().clone();
+        let state = || self.machine().readable_state();
         writes(&self.core, node, task, output, &state)
     }
 }

@@ -143,7 +143,7 @@ impl Live {
         if self.is_watched(&[StreamMode::Values, StreamMode::Events]) {
             let values = {
                 let machine = self.machine();
-                if machine.has_told_changed() || machine.is_function() {
+                if machine.has_written() || machine.is_function() {
                     Some((machine.step() - 1, machine.values()?))
                 } else {
                     None

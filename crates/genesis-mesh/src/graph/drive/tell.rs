@@ -6,7 +6,7 @@
 use super::Live;
 use crate::graph::error::GraphRunError;
 use genesis_mesh_core::run::{
-    FactRecord, Interrupt, Task, TaskEnd, TaskInput, TaskPath, TaskStatus, WriteRecord,
+    FactRecord, Interrupt, Task, TaskEnd, TaskInput, TaskPath, TaskStatus, TaskWrite,
 };
 use genesis_mesh_core::stream::{CheckpointTold, Event, EventKind, MessagePiece, StreamMode};
 use serde_json::{Map, Value, json};
@@ -93,12 +93,10 @@ impl Live {
         }
         let (step, values) = {
             let machine = self.machine();
-            let tells = |write: &genesis_mesh_core::run::TaskWrite| match write {
-                genesis_mesh_core::run::TaskWrite::State(write) => machine.topology().tells(write.channel),
-                _ => false,
-            };
             let has_news = machine.tasks().iter().any(|task| match &task.status {
-                TaskStatus::Finished(writes) => writes.iter().any(tells),
+                TaskStatus::Finished(writes) => {
+                    writes.iter().any(|write| matches!(write, TaskWrite::State(_)))
+                }
                 _ => false,
             });
             (machine.step(), if has_news { Some(machine.view(true)?.values) } else { None })
@@ -110,7 +108,11 @@ impl Live {
     }
 
     /// Tells that a task begins.
-    pub(super) async fn tell_started(&self, task: &Task, input: &TaskInput) -> Result<(), GraphRunError> {
+    pub(in crate::graph) async fn tell_started(
+        &self,
+        task: &Task,
+        input: &TaskInput,
+    ) -> Result<(), GraphRunError> {
         let topology = &self.core.topology;
         if topology.is_hidden(task.node) && !task.path.is_call() || !self.is_watched(&STARTS) {
             return Ok(());
@@ -144,18 +146,9 @@ impl Live {
         record: FactRecord,
         is_cached: bool,
     ) -> Result<(), GraphRunError> {
-        let FactRecord::TaskEnded { name, path, mut end, .. } = record else { return Ok(()) };
+        let FactRecord::TaskEnded { name, path, end, .. } = record else { return Ok(()) };
         if self.core.topology.is_hidden(task.node) && !path.is_call() {
             return Ok(());
-        }
-        if let TaskEnd::Finished(writes) = &mut end {
-            let shape = self.core.topology.shape();
-            writes.retain(|write| match write {
-                WriteRecord::Set(name, _) | WriteRecord::Overwrite(name, _) => {
-                    shape.id(name).is_some_and(|id| self.core.topology.tells(id))
-                }
-                _ => true,
-            });
         }
         let interrupts = match &end {
             TaskEnd::Interrupted(interrupts) if !path.is_call() => {
