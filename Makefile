@@ -4,7 +4,7 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 # Arguments of the program that a task starts: make run ARGS="--port 9000"
 ARGS ?=
 
-.PHONY: help run test bench bench-serve lint
+.PHONY: help run test bench bench-serve bench-graph lint
 
 help: ## Lists the tasks
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -23,6 +23,10 @@ bench: ## Measures the engine: make bench ARGS="--against PATH"
 bench-serve: ## Measures the server beside FastAPI
 	@scripts/setup.sh bench
 	@cargo xtask bench serve $(ARGS)
+
+bench-graph: ## Measures graphs beside LangGraph
+	@scripts/setup.sh graphs
+	@cargo xtask bench graph $(ARGS)
 
 lint: ## Checks format, lints, the house rules and the licences
 	@scripts/setup.sh lint

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Installs what a task needs and this machine lacks: scripts/setup.sh run|test|bench|lint
+# Installs what a task needs and this machine lacks: scripts/setup.sh run|test|bench|graphs|lint
 # On Debian and Ubuntu by apt-get, with sudo unless root; elsewhere it says what is missing and stops.
 # Says nothing if nothing is missing. Run it as often as you like.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-task="${1:?usage: scripts/setup.sh run|test|bench|lint}"
+task="${1:?usage: scripts/setup.sh run|test|bench|graphs|lint}"
 export PATH="$HOME/.cargo/bin:$PATH"
-case "$task" in run | test | bench | lint) ;; *) echo "setup: unknown task: $task" >&2; exit 1 ;; esac
+case "$task" in run | test | bench | graphs | lint) ;; *) echo "setup: unknown task: $task" >&2; exit 1 ;; esac
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 stop() { say "$@"; exit 1; }
@@ -118,7 +118,7 @@ ensure_rust() {
       stop "then run this again; rustup fetches Rust $pinned by itself"
     fi
   fi
-  [ "$task" = run ] || [ "$task" = bench ] || ensure_components
+  case "$task" in test | lint) ensure_components ;; esac
 }
 
 ensure_components() {
@@ -170,8 +170,10 @@ ensure_rust
 case "$task" in
   test)
     ensure_venv .venv tests/clients/requirements.txt
+    ensure_venv .venv-langgraph tests/differential/requirements.txt
     ensure_node_modules
     ensure_browser
     ;;
   bench) ensure_venv .venv-bench scripts/bench-requirements.txt ;;
+  graphs) ensure_venv .venv-langgraph tests/differential/requirements.txt ;;
 esac

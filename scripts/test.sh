@@ -41,6 +41,9 @@ export GENESIS_MESH_TEST_MODEL GENESIS_MESH_BIN
 step rust cargo test --workspace --locked --no-fail-fast --features genesis-mesh-server/echo
 # The house rules are a test of xtask, which has run by now.
 step lint scripts/lint.sh --without-tidy
+GENESIS_MESH_DIFFERENTIAL="$target/debug/examples/differential"
+export GENESIS_MESH_DIFFERENTIAL
+step graphs .venv-langgraph/bin/python -m pytest tests/differential --quiet -r fEs
 step clients .venv/bin/python -m pytest tests/clients --quiet -r fEs
 
 passed=0 failed=0 skipped=0
@@ -55,8 +58,9 @@ sum_up() {
   passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + left))
 }
 sum_up rust ignored '^test result: '
+sum_up graphs skipped '^=*[0-9, a-z]* in [0-9.]+'
 sum_up clients skipped '^=*[0-9, a-z]* in [0-9.]+'
-grep -hE '^SKIPPED|\.\.\. ignored' "$logs"/rust.log "$logs"/clients.log 2>/dev/null
+grep -hE '^SKIPPED|\.\.\. ignored' "$logs"/rust.log "$logs"/graphs.log "$logs"/clients.log 2>/dev/null
 if [ "$passed" -eq 0 ]; then failed_steps+=("no test ran"); fi
 if [ "$skipped" -gt 0 ] && [ "${CI:-}" = true ]; then failed_steps+=("skipped tests"); fi
 if [ "${#failed_steps[@]}" -gt 0 ]; then printf 'failed: %s\n' "${failed_steps[*]}"; fi

@@ -25,6 +25,7 @@ mod start;
 mod machine;
 mod report;
 mod serve;
+mod graph;
 
 use children::Children;
 use clap::ValueEnum;
@@ -41,6 +42,8 @@ use tokio::runtime::Builder;
 pub(crate) enum Bench {
     /// Measures the local engine with the default model, and the server with it.
     Local(Arguments),
+    /// Measures what a task of a graph costs, beside LangGraph.
+    Graph(graph::Arguments),
     /// Measures the server's sockets and its surface, beside FastAPI.
     Serve(serve::Arguments),
     /// Computes nothing of use until its standard input ends: the busy neighbour of a bench.
@@ -131,6 +134,7 @@ pub(crate) fn run(bench: Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Busy => Ok(busy::run()?),
         Bench::Local(arguments) => Ok(guarded(move |children| measure(&arguments, children))?),
+        Bench::Graph(arguments) => Ok(guarded(move |children| graph::measure(&arguments, &children))?),
         Bench::Serve(arguments) => Ok(guarded(move |children| serve::measure(&arguments, children))?),
     }
 }

@@ -77,8 +77,13 @@ impl Running {
 
     /// Asks it for one more thing: an empty line on its standard input.
     pub(crate) fn ask(&mut self) -> Result<(), BenchError> {
+        self.say("")
+    }
+
+    /// Gives it a line on its standard input.
+    pub(crate) fn say(&mut self, line: &str) -> Result<(), BenchError> {
         let Some(input) = &mut self.input else { return Ok(()) };
-        let asked = input.write_all(b"\n").and_then(|()| input.flush());
+        let asked = writeln!(input, "{line}").and_then(|()| input.flush());
         asked.map_err(|error| BenchError::io(format!("ask {}", self.program), error))
     }
 }
