@@ -58,7 +58,7 @@ pub fn derive_part(input: TokenStream) -> TokenStream {
 ///
 /// It is called with the context of its caller first, by reference, and then with its arguments:
 ///
-/// ```ignore
+/// ```text
 /// #[task(retry = 3)]
 /// async fn add(a: i64, b: i64) -> Result<i64, NodeError> { Ok(a + b) }
 ///

@@ -1,6 +1,5 @@
 //! Attributes that say nothing; all are told at once.
 
-extern crate genesis_mesh_core as genesis_mesh;
 use genesis_mesh_macros::State;
 
 #[derive(State, Clone, Default)]

@@ -1,6 +1,5 @@
 //! States that are no structs with named fields.
 
-extern crate genesis_mesh_core as genesis_mesh;
 use genesis_mesh_macros::State;
 
 #[derive(State, Clone, Default)]

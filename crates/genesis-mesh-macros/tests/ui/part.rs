@@ -1,6 +1,10 @@
 //! Parts that are not of their state.
 
-extern crate genesis_mesh_core as genesis_mesh;
+extern crate self as genesis_mesh;
+#[path = "mesh/names.rs"]
+mod names;
+pub use names::*;
+
 use genesis_mesh_macros::{Part, State};
 
 #[derive(State, Clone, Default)]

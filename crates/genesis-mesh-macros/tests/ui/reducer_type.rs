@@ -1,6 +1,10 @@
 //! Reducers on fields of a type that they do not take.
 
-extern crate genesis_mesh_core as genesis_mesh;
+extern crate self as genesis_mesh;
+#[path = "mesh/names.rs"]
+mod names;
+pub use names::*;
+
 use genesis_mesh_macros::State;
 
 #[derive(State, Clone, Default)]

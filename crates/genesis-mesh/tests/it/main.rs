@@ -7,3 +7,4 @@ mod runs;
 mod testing;
 mod probe;
 mod examples;
+mod derive;

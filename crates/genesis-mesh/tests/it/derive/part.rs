@@ -1,7 +1,6 @@
 //! Parts of states.
 
-use genesis_mesh::state::Part as _;
-use genesis_mesh_macros::{Part, State};
+use genesis_mesh::{Part, State};
 
 #[derive(State, Debug, Default, Clone)]
 struct Blog {

@@ -1,10 +1,7 @@
 //! States made of structs: their channels, names, updates and reducers.
 
-use genesis_mesh::state::{
-    ChannelKind, MessageChange, ReduceError, Reducer, Shape, State as _, StateCell, Update,
-};
-use genesis_mesh::{Message, Role};
-use genesis_mesh_macros::State;
+use genesis_mesh::state::{ChannelKind, MessageChange, ReduceError, Reducer, Shape, StateCell, Update};
+use genesis_mesh::{Message, Role, State};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

@@ -1,0 +1,4 @@
+//! The derives: states and their parts.
+
+mod part;
+mod state;
