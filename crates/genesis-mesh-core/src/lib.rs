@@ -14,6 +14,7 @@ pub mod graph;
 pub mod run;
 pub mod stream;
 pub mod store;
+pub mod items;
 
 pub use answer::{FinishReason, ModelEvent, TokenLogprob, Usage};
 pub use generate::{GenerateRequest, Grammar, Prompt, Sampling, ToolChoice, ToolSpec};

@@ -9,12 +9,15 @@ mod append;
 mod lineage;
 mod history;
 mod threads;
+mod items;
 
 use genesis_mesh_core::BoxFuture;
 use genesis_mesh_core::store::Store;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+
+pub use items::run_all_items;
 
 /// Whether a sentence holds; if not, what was seen.
 type Outcome = Result<(), Box<dyn Error + Send + Sync>>;

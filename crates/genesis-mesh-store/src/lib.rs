@@ -1,12 +1,14 @@
-//! Charter: implementations of the `Store` contract, and the suite that holds each of them to it.
+//! Charter: implementations of the contracts `Store` and `Items`, and the suites that hold each of them to its contract.
 //!
-//! Owns: the store in memory, which is the specification that all others are compared with.
+//! Owns: the stores in memory, which are the specification that all others are compared with.
 //! Never: folds facts or runs a graph; a store keeps and finds.
 //! Flow: a runner appends entries and asks for lineages; `conformance` has one check for each sentence of the contract.
 #![forbid(unsafe_code)]
 
 mod weight;
 mod memory;
+mod items;
 pub mod conformance;
 
+pub use items::{Embed, ItemClock, ItemsIndex, ItemsOptions, MemoryItems};
 pub use memory::MemoryStore;

@@ -173,40 +173,7 @@ impl TopologyBuilder {
                 node.is_subgraph = options.is_subgraph;
             }
         }
-        let mut exit = |from: &str, exit: Exit| {
-            if let Some(node) = nodes.get_mut(id(from) as usize) {
-                node.exits.push(exit);
-            }
-        };
-        for (from, to) in &self.edges {
-            exit(from, if to == END { Exit::End } else { Exit::Edge(id(to)) });
-        }
-        let mut joins: Vec<Join> = Vec::new();
-        for (mut sources, target) in self.joins {
-            if target == END {
-                continue;
-            }
-            // A source that is named twice runs once.
-            let mut seen = HashSet::new();
-            sources.retain(|source| seen.insert(source.clone()));
-            let name: Arc<str> = Arc::from(format!("join:{}:{target}", sources.join("+")));
-            if joins.iter().any(|join| join.name == name) {
-                continue;
-            }
-            let place = u32::try_from(joins.len()).unwrap_or(u32::MAX);
-            sources.iter().for_each(|source| exit(source, Exit::Join(place)));
-            joins.push(Join {
-                name,
-                sources: sources.iter().map(|source| id(source)).collect(),
-                target: id(&target),
-            });
-        }
-        for (branch, router) in self.branches.into_iter().zip(0..) {
-            let paths = branch.paths.map(|paths| {
-                paths.into_iter().map(|(label, target)| (Arc::from(label), Arc::from(target))).collect()
-            });
-            exit(&branch.from, Exit::Router { router, paths });
-        }
+        let joins = connect(&mut nodes, &ids, &self.edges, self.joins, self.branches);
         let first = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
         for (join, place) in joins.iter().zip(first..) {
             if let Some(node) = nodes.get_mut(join.target as usize) {
@@ -220,6 +187,47 @@ impl TopologyBuilder {
         let deferred = deferred.flat_map(|node| node.triggers.iter().copied()).collect();
         Topology { name, style, shape, start, deferred, declared, nodes, joins, input, output, ids }
     }
+}
+
+/// Gives all nodes their ways out, and gives the joins that they lead to.
+fn connect(
+    nodes: &mut [Node],
+    ids: &HashMap<Arc<str>, NodeId>,
+    edges: &[(String, String)],
+    joins: Vec<(Vec<String>, String)>,
+    branches: Vec<DeclaredBranch>,
+) -> Vec<Join> {
+    let id = |name: &str| ids.get(name).copied().unwrap_or_default();
+    let mut exit = |from: &str, exit: Exit| {
+        if let Some(node) = nodes.get_mut(id(from) as usize) {
+            node.exits.push(exit);
+        }
+    };
+    for (from, to) in edges {
+        exit(from, if to == END { Exit::End } else { Exit::Edge(id(to)) });
+    }
+    let mut compiled: Vec<Join> = Vec::new();
+    let mut known = HashSet::new();
+    for (mut sources, target) in joins.into_iter().filter(|(_, target)| target != END) {
+        // A source that is named twice runs once, and a join that is declared twice waits once.
+        let mut seen = HashSet::new();
+        sources.retain(|source| seen.insert(source.clone()));
+        let name: Arc<str> = Arc::from(format!("join:{}:{target}", sources.join("+")));
+        if !known.insert(Arc::clone(&name)) {
+            continue;
+        }
+        let place = u32::try_from(compiled.len()).unwrap_or(u32::MAX);
+        sources.iter().for_each(|source| exit(source, Exit::Join(place)));
+        let sources = sources.iter().map(|source| id(source)).collect();
+        compiled.push(Join { name, sources, target: id(&target) });
+    }
+    for (branch, router) in branches.into_iter().zip(0..) {
+        let paths = branch.paths.map(|paths| {
+            paths.into_iter().map(|(label, target)| (Arc::from(label), Arc::from(target))).collect()
+        });
+        exit(&branch.from, Exit::Router { router, paths });
+    }
+    compiled
 }
 
 fn bare(name: Arc<str>, id: NodeId) -> Node {
