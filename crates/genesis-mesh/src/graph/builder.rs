@@ -3,24 +3,52 @@
 //! Owns: what is declared, until `build` checks all of it at once.
 //! Never: stops at the first mistake.
 
-use super::context::Context;
-use super::core::{GraphCore, NodeCache, NodeCore, Router};
+use super::cache::NodeCache;
 use super::error::NodeError;
-use super::handle::Graph;
+use super::function::IntoFinal;
+use super::handle::{Graph, NoState};
 use super::input::value_of;
-use super::node::{IntoNode, IntoRoute, RouterFn, router};
+use super::live::{Context, GraphCore, NodeCore, Router, RouterFn};
+use super::node::{IntoNode, IntoRoute, router};
 use super::output::{IntoOutput, Output};
 use super::policy::{CachePolicy, RetryPolicy, TimeoutPolicy};
 use super::start::{IntoInput, input_of};
-use super::subgraph::{Child, Keep, from_child, run_child, run_error, run_shared};
+use super::subgraph::{Child, Keep, from_child, run_child, run_shared};
 use genesis_mesh_core::graph::{
     GraphError, GraphProblem, NodeOptions, NodeSet, START, Style, TopologyBuilder,
 };
 use genesis_mesh_core::run::{Breakpoints, TaskInput};
 use genesis_mesh_core::state::{Shape, Snapshot, State};
+use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
+
+impl<S: State> Graph<S> {
+    /// Begins a graph of this name.
+    #[must_use]
+    pub fn builder(name: impl Into<String>) -> GraphBuilder<S> {
+        GraphBuilder::new(name)
+    }
+}
+
+impl Graph<NoState> {
+    /// The graph of one function that takes an argument, makes [`Context::call`]s, and returns.
+    ///
+    /// # Errors
+    /// The name is no name of a node.
+    pub fn function<A, R, Fut>(
+        name: impl AsRef<str>,
+        body: impl Fn(A, Context) -> Fut + Send + Sync + 'static,
+    ) -> Result<Self, GraphError>
+    where
+        A: DeserializeOwned + Clone + Send + Sync + 'static,
+        R: IntoFinal,
+        Fut: Future<Output = Result<R, NodeError>> + Send + 'static,
+    {
+        Ok(Self::new(Arc::new(function(name.as_ref(), body)?)))
+    }
+}
 
 /// How a node is run.
 #[derive(Debug, Clone, Default)]
@@ -204,7 +232,7 @@ impl<S: State> GraphBuilder<S> {
             let (inner, maps) = (Arc::clone(&inner), Arc::clone(&maps));
             Box::pin(async move {
                 let state = <Snapshot<S> as super::input::NodeInput<S>>::from_input(input, &shape)?;
-                let given = input_of(&inner, (maps.0)(&state).into_input()).map_err(run_error)?;
+                let given = input_of(&inner, (maps.0)(&state).into_input()).map_err(NodeError::from)?;
                 drop(state);
                 match run_child(inner, Keep::Inherit, given, &context).await? {
                     Child::Ended(live) => {
@@ -393,8 +421,8 @@ pub(super) fn function<A, R, Fut>(
     body: impl Fn(A, Context) -> Fut + Send + Sync + 'static,
 ) -> Result<GraphCore, GraphError>
 where
-    A: serde::de::DeserializeOwned + Clone + 'static,
-    R: super::function::IntoFinal,
+    A: DeserializeOwned + Clone + 'static,
+    R: IntoFinal,
     Fut: Future<Output = Result<R, NodeError>> + Send + 'static,
 {
     let mut topology = TopologyBuilder::new(name);

@@ -3,31 +3,16 @@
 //! Owns: the memory of calls by their order within the task, and their own attempts.
 //! Never: runs a call again whose result is kept. The order of calls must be the same whenever the task runs again.
 
-use super::context::Context;
 use super::drive::attempt::{called, settle_call};
 use super::error::NodeError;
-use super::policy::{CachePolicy, RetryPolicy, TimeoutPolicy};
-use super::subgraph::run_error;
+use super::live::Context;
+use super::policy::CallOptions;
 use genesis_mesh_core::run::{Fact, TaskInput, TaskStatus, TaskWrite};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-
-/// How a call is tried.
-#[derive(Debug, Clone, Default)]
-pub struct CallOptions {
-    /// What the call works on, as streams show it and a cache knows it by.
-    pub input: Value,
-    /// For how long its result is kept for an equal input; without it not at all.
-    pub cache: Option<CachePolicy>,
-    /// When it is tried again; without any it is tried once.
-    pub retry: Vec<RetryPolicy>,
-    /// How long an attempt may take.
-    pub timeout: TimeoutPolicy,
-}
 
 impl Context {
     /// Runs `work` as a task of its own, named `name`: its result is kept, and when the node runs again after a stop, the
@@ -74,7 +59,7 @@ impl Context {
             let caller = context.0.task.id;
             live.record(Fact::TaskCalled { caller, index, name: Arc::clone(&name) }, &[])
                 .await
-                .map_err(run_error)?;
+                .map_err(NodeError::from)?;
             let task = {
                 let machine = live.machine();
                 machine.call_id(caller, index, &name).and_then(|id| machine.task(id).cloned()).map(Arc::new)
@@ -83,7 +68,7 @@ impl Context {
                 return Err(NodeError::new("UnknownTask", "the caller is no task of this step"));
             };
             let input = TaskInput::Value(Arc::new(options.input.clone()));
-            live.tell_started(&task, &input).await.map_err(run_error)?;
+            live.tell_started(&task, &input).await.map_err(NodeError::from)?;
             if let TaskStatus::Finished(writes) = &task.status {
                 return returned(writes);
             }

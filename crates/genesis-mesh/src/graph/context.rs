@@ -4,54 +4,17 @@
 //! Never: outlives its attempt in effect: what is written after that is not told.
 //! Flow: a node takes it as its second argument, and asks, writes, calls and reads through it.
 
-use super::drive::Live;
 use super::error::NodeError;
-use genesis_mesh_core::run::{CheckpointId, Failure, Interrupt, InterruptId, Namespace, Task, TaskId};
+use super::live::{Context, HandledFailure};
+use genesis_mesh_core::run::{CheckpointId, Interrupt, InterruptId, Namespace, TaskId};
 use genesis_mesh_core::stream::{EventKind, StreamMode};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::any::Any;
-use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::Notify;
-
-/// What a node can ask of the run that it is part of; cheap to clone.
-#[derive(Clone)]
-pub struct Context(pub(super) Arc<Attempt>);
-
-/// One attempt of one task.
-pub(super) struct Attempt {
-    pub(super) live: Arc<Live>,
-    pub(super) task: Arc<Task>,
-    pub(super) step: i64,
-    pub(super) remaining_steps: i64,
-    pub(super) attempt: u32,
-    pub(super) handles: Option<Box<HandledFailure>>,
-    pub(super) answers: Mutex<Answers>,
-    pub(super) calls: AtomicU32,
-    pub(super) children: AtomicU32,
-    pub(super) sign_of_life: Option<Box<Notify>>,
-    pub(super) is_heartbeat_only: bool,
-}
-
-/// The answers that a task has, and how many of them it has read.
-#[derive(Debug, Default)]
-pub(super) struct Answers {
-    pub(super) known: Vec<Value>,
-    pub(super) read: usize,
-}
-
-/// The failure that an error handler stands in for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HandledFailure {
-    /// The node that failed.
-    pub node: String,
-    /// Why.
-    pub failure: Failure,
-}
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 impl Context {
     /// Asks whoever started the run, and gives the answer. The first time the node stops here: the run ends as
@@ -239,22 +202,5 @@ impl Context {
 
     pub(super) async fn tell(&self, kind: EventKind) {
         self.0.live.tell(self.0.step, kind).await;
-    }
-}
-
-impl Attempt {
-    /// The answers that the task has used, for the fact of its end.
-    pub(super) fn used_answers(&self) -> Vec<Value> {
-        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.known.get(..answers.read).unwrap_or(&answers.known).to_vec()
-    }
-}
-
-impl fmt::Debug for Context {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context")
-            .field("task", &self.0.task.id)
-            .field("name", &self.0.task.name)
-            .finish_non_exhaustive()
     }
 }

@@ -1,41 +1,22 @@
 //! The loop of a run: decide, act, apply, tell, until there is nothing left to do.
 //!
-//! Owns: `drive`, and `Live`, which a run's graph, its tasks and their contexts share.
+//! Owns: `drive`, the order of a run's life.
 //! Never: decides what is next; the machine does. Never decides how a node is tried; `attempt.rs` does.
 //! Flow: `begin.rs` makes a `Live`; `drive` asks its machine; `step.rs` runs tasks; `record.rs` applies and keeps facts.
 
-pub(super) mod attempt;
-pub(super) mod begin;
-pub(super) mod exits;
-mod record;
-pub(super) mod step;
 mod tell;
+mod record;
+pub(super) mod exits;
+pub(super) mod attempt;
+mod step;
+pub(super) mod begin;
 
 use super::command::ParentCommand;
-use super::core::GraphCore;
-use super::env::Env;
 use super::error::GraphRunError;
-use genesis_mesh_core::run::{CheckpointId, Decision, Interrupt, Machine, Namespace, Task, TaskStatus};
+use super::live::Live;
+use genesis_mesh_core::run::{Decision, Interrupt, Task, TaskStatus};
 use genesis_mesh_core::stream::EventKind;
-use record::Keeper;
-use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// A graph of a run while it is driven.
-pub(super) struct Live {
-    pub(super) core: Arc<GraphCore>,
-    pub(super) env: Arc<Env>,
-    pub(super) ns: Namespace,
-    /// The checkpoints of the graphs around this one.
-    pub(super) parents: BTreeMap<Namespace, CheckpointId>,
-    machine: Mutex<Machine>,
-    keeper: Option<Box<Keeper>>,
-    /// Whether the tasks of this step go on from where an earlier run left them.
-    pub(super) is_resumed_step: AtomicBool,
-    /// The errors that nodes returned, for the run's own error.
-    sources: Mutex<Vec<step::Source>>,
-}
+use std::sync::Arc;
 
 /// How a run stopped.
 #[derive(Debug)]
@@ -84,11 +65,6 @@ pub(super) async fn drive(live: &Arc<Live>) -> Result<End, GraphRunError> {
 }
 
 impl Live {
-    /// The machine; never held while something is awaited.
-    pub(super) fn machine(&self) -> MutexGuard<'_, Machine> {
-        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// What is next, and whether the step was planned by asking.
     fn decide(&self) -> (Decision, bool) {
         let mut machine = self.machine();

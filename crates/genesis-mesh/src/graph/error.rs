@@ -59,6 +59,23 @@ impl NodeError {
         Self(Box::new(Reason::InvalidAnswer { message }))
     }
 
+    /// A run's error as the error of the node that it ran in.
+    fn of_run(error: GraphRunError) -> Self {
+        match error {
+            GraphRunError::NodeFailed { failure, source, .. } => {
+                Self(Box::new(Reason::Failed { failure, source }))
+            }
+            other => {
+                let name = match &other {
+                    GraphRunError::RecursionLimit { .. } => "GraphRecursionError",
+                    GraphRunError::Step(_) => "InvalidUpdateError",
+                    _ => "GraphRunError",
+                };
+                Self::new(name, other.to_string())
+            }
+        }
+    }
+
     /// The failure as it is kept and told.
     pub(crate) fn failure(&self) -> Failure {
         match &*self.0 {
@@ -89,6 +106,9 @@ impl<E: Error + Send + Sync + 'static> From<E> for NodeError {
         let any: &dyn Any = &error;
         if let Some(failure) = any.downcast_ref::<Failure>() {
             return Self::failed(failure.clone());
+        }
+        if let Some(error) = any.downcast_ref::<GraphRunError>() {
+            return Self::of_run(error.clone());
         }
         let is_retryable = match any.downcast_ref::<ModelError>() {
             Some(error) => error.is_retryable(),

@@ -3,8 +3,8 @@
 //! Owns: `Context::generate`, and the writer of messages that no model makes.
 //! Never: keeps a piece; the whole message is the node's to return.
 
-use super::context::Context;
 use super::error::NodeError;
+use super::live::Context;
 use futures_util::StreamExt;
 use genesis_mesh_core::stream::MessagePiece;
 use genesis_mesh_core::{

@@ -3,26 +3,13 @@
 //! Owns: `Graph`, with the store and the settings that its runs have.
 //! Never: is invalid; only `build` makes one.
 
-use super::builder::{self, GraphBuilder};
-use super::command::Command;
-use super::context::Context;
-use super::core::GraphCore;
 use super::env::{Ambient, Durability, SystemAmbient};
-use super::error::NodeError;
-use super::function::IntoFinal;
-use super::request::RunRequest;
-use super::start::{IntoInput, StartForm};
-use super::thread::GraphThread;
-use genesis_mesh_core::graph::{GraphError, Picture};
-use genesis_mesh_core::run::{Answer, InterruptId};
+use super::live::GraphCore;
+use genesis_mesh_core::graph::Picture;
 use genesis_mesh_core::state::State;
 use genesis_mesh_core::store::Store;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::fmt;
-use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -57,12 +44,6 @@ pub(super) struct Settings {
 }
 
 impl<S: State> Graph<S> {
-    /// Begins a graph of this name.
-    #[must_use]
-    pub fn builder(name: impl Into<String>) -> GraphBuilder<S> {
-        GraphBuilder::new(name)
-    }
-
     pub(super) fn new(core: Arc<GraphCore>) -> Self {
         let settings = Settings {
             store: None,
@@ -111,46 +92,6 @@ impl<S: State> Graph<S> {
         self.core.topology.name()
     }
 
-    /// Runs the graph with an input: an update of the state, or its JSON.
-    #[must_use]
-    pub fn run(&self, input: impl IntoInput<S>) -> RunRequest<S> {
-        RunRequest::new(self, StartForm::Input(input.into_input()))
-    }
-
-    /// Goes on where the thread stands: after a breakpoint, a failure, a crash.
-    #[must_use]
-    pub fn go_on(&self) -> RunRequest<S> {
-        RunRequest::new(self, StartForm::Continue { answer: None, command: None })
-    }
-
-    /// Goes on with the answer to the one open question.
-    ///
-    /// # Errors
-    /// None here: an answer that is no JSON is told by the run.
-    #[must_use]
-    pub fn resume(&self, answer: impl Serialize) -> RunRequest<S> {
-        let answer = serde_json::to_value(answer).unwrap_or_default();
-        RunRequest::new(self, StartForm::Continue { answer: Some(Answer::One(answer)), command: None })
-    }
-
-    /// Goes on with answers by the ids of their questions; those that stay open are asked again.
-    #[must_use]
-    pub fn resume_each(&self, answers: BTreeMap<InterruptId, Value>) -> RunRequest<S> {
-        RunRequest::new(self, StartForm::Continue { answer: Some(Answer::ById(answers)), command: None })
-    }
-
-    /// Goes on with writes and targets, before the step that is next.
-    #[must_use]
-    pub fn command(&self, command: Command<S>) -> RunRequest<S> {
-        RunRequest::new(self, StartForm::Continue { answer: None, command: Some(command) })
-    }
-
-    /// A thread of this graph: its state, its history, changes from outside.
-    #[must_use]
-    pub fn thread(&self, id: impl Into<String>) -> GraphThread<S> {
-        GraphThread::new(self.clone(), id.into())
-    }
-
     /// The graph as Mermaid text; subgraphs are drawn as one node.
     #[must_use]
     pub fn to_mermaid(&self) -> String {
@@ -193,24 +134,6 @@ impl<S: State> Graph<S> {
         for node in nodes.into_iter().filter_map(|name| self.core.topology.id(name)) {
             self.core.cache.clear_node(node);
         }
-    }
-}
-
-impl Graph<NoState> {
-    /// The graph of one function that takes an argument, makes [`Context::call`]s, and returns.
-    ///
-    /// # Errors
-    /// The name is no name of a node.
-    pub fn function<A, R, Fut>(
-        name: impl AsRef<str>,
-        body: impl Fn(A, Context) -> Fut + Send + Sync + 'static,
-    ) -> Result<Self, GraphError>
-    where
-        A: DeserializeOwned + Clone + Send + Sync + 'static,
-        R: IntoFinal,
-        Fut: Future<Output = Result<R, NodeError>> + Send + 'static,
-    {
-        Ok(Self::new(Arc::new(builder::function(name.as_ref(), body)?)))
     }
 }
 

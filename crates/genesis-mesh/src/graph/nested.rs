@@ -3,13 +3,13 @@
 //! Owns: `Context::run_graph`.
 //! Never: starts a run of its own: the graph belongs to the run of the node, and stops with it.
 
-use super::context::Context;
 use super::drive::End;
 use super::error::NodeError;
 use super::handle::Graph;
+use super::live::Context;
 use super::outcome::Outcome;
 use super::start::{IntoInput, input_of};
-use super::subgraph::{Child, Keep, run_child, run_error};
+use super::subgraph::{Child, Keep, run_child};
 use genesis_mesh_core::state::State;
 
 impl Context {
@@ -24,9 +24,9 @@ impl Context {
         input: impl IntoInput<C>,
     ) -> Result<Outcome<C>, NodeError> {
         let core = graph.core();
-        let input = input_of(core, input.into_input()).map_err(run_error)?;
+        let input = input_of(core, input.into_input()).map_err(NodeError::from)?;
         match run_child(std::sync::Arc::clone(core), Keep::Inherit, input, self).await? {
-            Child::Ended(live) => Outcome::of(&live, End::Done).map_err(run_error),
+            Child::Ended(live) => Outcome::of(&live, End::Done).map_err(NodeError::from),
             Child::Command(command) => Err(NodeError::parent(command)),
         }
     }

@@ -4,23 +4,13 @@
 //! Never: catches a panic or a timeout; `drive/attempt.rs` does.
 
 use super::command::{Goto, IntoGotos};
-use super::context::Context;
 use super::error::NodeError;
 use super::input::NodeInput;
-use super::output::{IntoOutput, Output};
-use genesis_mesh_core::BoxFuture;
-use genesis_mesh_core::run::TaskInput;
-use genesis_mesh_core::state::{Shape, State, StateCell};
+use super::live::{Context, NodeFn, RouterFn};
+use super::output::IntoOutput;
+use genesis_mesh_core::state::State;
 use std::future::Future;
 use std::sync::Arc;
-
-/// A node's code.
-pub(crate) type NodeFn = Arc<
-    dyn Fn(TaskInput, Context, Arc<Shape>) -> BoxFuture<'static, Result<Output, NodeError>> + Send + Sync,
->;
-
-/// A branch's code: the state with the node's own writes in, the targets out.
-pub(crate) type RouterFn = Arc<dyn Fn(&StateCell) -> Result<Vec<Goto>, NodeError> + Send + Sync>;
 
 /// A function that can be a node of a graph over `S`: `async fn(input) -> output` or `async fn(input, Context) -> output`.
 #[diagnostic::on_unimplemented(

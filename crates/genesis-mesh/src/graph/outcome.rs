@@ -3,8 +3,9 @@
 //! Owns: the final state, typed and as JSON, and the questions that are open.
 //! Never: makes JSON before it is asked for.
 
-use super::drive::{End, Live};
+use super::drive::End;
 use super::error::GraphRunError;
+use super::live::Live;
 use genesis_mesh_core::graph::{Style, Topology};
 use genesis_mesh_core::run::{CheckpointHead, Failure, Interrupt};
 use genesis_mesh_core::state::{ChannelValue, Snapshot, State, StateCell};

@@ -101,3 +101,16 @@ impl fmt::Debug for CachePolicy {
         f.debug_struct("CachePolicy").field("ttl", &self.ttl).finish_non_exhaustive()
     }
 }
+
+/// How a call is tried.
+#[derive(Debug, Clone, Default)]
+pub struct CallOptions {
+    /// What the call works on, as streams show it and a cache knows it by.
+    pub input: Value,
+    /// For how long its result is kept for an equal input; without it not at all.
+    pub cache: Option<CachePolicy>,
+    /// When it is tried again; without any it is tried once.
+    pub retry: Vec<RetryPolicy>,
+    /// How long an attempt may take.
+    pub timeout: TimeoutPolicy,
+}

@@ -11,11 +11,11 @@ use super::env::{Durability, Env, Thread, Watch, next_id};
 use super::error::GraphRunError;
 use super::handle::Graph;
 use super::outcome::Outcome;
-use super::start::{StartForm, begin_form};
+use super::start::{IntoInput, StartForm, begin_form};
 use super::stream::{EventStream, GraphStream};
 use genesis_mesh_core::BoxFuture;
 use genesis_mesh_core::graph::NodeSet;
-use genesis_mesh_core::run::{CheckpointId, Namespace};
+use genesis_mesh_core::run::{Answer, CheckpointId, InterruptId, Namespace};
 use genesis_mesh_core::state::State;
 use genesis_mesh_core::stream::{StreamMode, StreamModes};
 use serde::Serialize;
@@ -29,6 +29,42 @@ use tokio::sync::mpsc;
 
 /// Events that may wait for a slow reader before the run waits for it.
 const EVENTS_WAITING_MAX: usize = 256;
+
+impl<S: State> Graph<S> {
+    /// Runs the graph with an input: an update of the state, or its JSON.
+    #[must_use]
+    pub fn run(&self, input: impl IntoInput<S>) -> RunRequest<S> {
+        RunRequest::new(self, StartForm::Input(input.into_input()))
+    }
+
+    /// Goes on where the thread stands: after a breakpoint, a failure, a crash.
+    #[must_use]
+    pub fn go_on(&self) -> RunRequest<S> {
+        RunRequest::new(self, StartForm::Continue { answer: None, command: None })
+    }
+
+    /// Goes on with the answer to the one open question.
+    ///
+    /// # Errors
+    /// None here: an answer that is no JSON is told by the run.
+    #[must_use]
+    pub fn resume(&self, answer: impl Serialize) -> RunRequest<S> {
+        let answer = serde_json::to_value(answer).unwrap_or_default();
+        RunRequest::new(self, StartForm::Continue { answer: Some(Answer::One(answer)), command: None })
+    }
+
+    /// Goes on with answers by the ids of their questions; those that stay open are asked again.
+    #[must_use]
+    pub fn resume_each(&self, answers: BTreeMap<InterruptId, Value>) -> RunRequest<S> {
+        RunRequest::new(self, StartForm::Continue { answer: Some(Answer::ById(answers)), command: None })
+    }
+
+    /// Goes on with writes and targets, before the step that is next.
+    #[must_use]
+    pub fn command(&self, command: Command<S>) -> RunRequest<S> {
+        RunRequest::new(self, StartForm::Continue { answer: None, command: Some(command) })
+    }
+}
 
 /// A run that has not begun.
 #[derive(Debug)]

@@ -4,11 +4,11 @@
 //! Never: begins anything.
 
 use super::command::Command;
-use super::core::GraphCore;
 use super::drive::begin::Start;
 use super::drive::exits;
 use super::env::next_id;
 use super::error::GraphRunError;
+use super::live::GraphCore;
 use super::output::IntoOutput;
 use genesis_mesh_core::graph::Style;
 use genesis_mesh_core::run::{Answer, Input, InterruptId, TaskId, TaskWrite};

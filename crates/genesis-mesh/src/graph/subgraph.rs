@@ -5,12 +5,11 @@
 //! Flow: a node that is a graph makes a `Beginning` for the child, drives it, and gives its state as the node's output.
 
 use super::command::ParentCommand;
-use super::context::Context;
-use super::core::GraphCore;
 use super::drive::begin::{Beginning, Start, load};
-use super::drive::{End, Live, drive};
+use super::drive::{End, drive};
 use super::env::Env;
-use super::error::{GraphRunError, NodeError, Reason};
+use super::error::{GraphRunError, NodeError};
+use super::live::{Context, GraphCore, Live};
 use super::output::{Output, invalid};
 use genesis_mesh_core::graph::Topology;
 use genesis_mesh_core::run::{Input, Namespace, TaskInput, TaskWrite};
@@ -79,11 +78,12 @@ pub(super) async fn run_child(
     parents.extend(outer.machine().head().map(|head| (outer.ns.clone(), head.id)));
     let breakpoints = core.breakpoints.clone();
     let beginning = Beginning { core, env, ns, parents, breakpoints, at: None };
-    let live =
-        begin(beginning, input, outer.is_resumed_step.load(Ordering::Relaxed)).await.map_err(run_error)?;
+    let live = begin(beginning, input, outer.is_resumed_step.load(Ordering::Relaxed))
+        .await
+        .map_err(NodeError::from)?;
     let ended = drive(&live).await;
-    live.finish().await.map_err(run_error)?;
-    match ended.map_err(run_error)? {
+    live.finish().await.map_err(NodeError::from)?;
+    match ended.map_err(NodeError::from)? {
         End::Done => Ok(Child::Ended(live)),
         End::Stopped => Err(NodeError::interrupted(Vec::new())),
         End::Interrupted(interrupts) => Err(NodeError::interrupted(interrupts)),
@@ -117,23 +117,6 @@ fn place(context: &Context, keep: Keep) -> (Namespace, Arc<Env>) {
     let env =
         if keep == Keep::Nothing { Arc::new(outer.env.without_thread()) } else { Arc::clone(&outer.env) };
     (ns, env)
-}
-
-/// A run's error as the error of the node that it ran in.
-pub(super) fn run_error(error: GraphRunError) -> NodeError {
-    match error {
-        GraphRunError::NodeFailed { failure, source, .. } => {
-            NodeError(Box::new(Reason::Failed { failure, source }))
-        }
-        other => {
-            let name = match &other {
-                GraphRunError::RecursionLimit { .. } => "GraphRecursionError",
-                GraphRunError::Step(_) => "InvalidUpdateError",
-                _ => "GraphRunError",
-            };
-            NodeError::new(name, other.to_string())
-        }
-    }
 }
 
 /// The values that both states have, as writes to `to`.

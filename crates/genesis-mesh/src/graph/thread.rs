@@ -4,12 +4,12 @@
 //! Never: runs a node.
 //! Flow: a lineage of the store is replayed, and the machine is shown or changed where it then stands.
 
-use super::core::GraphCore;
 use super::drive::begin::{load, replay_each};
 use super::drive::exits;
 use super::env::{Thread, next_id};
 use super::error::GraphRunError;
 use super::handle::Graph;
+use super::live::GraphCore;
 use super::output::IntoOutput;
 use super::start::{InputForm, IntoInput, input_of};
 use genesis_mesh_core::graph::{END, NodeId};
@@ -34,6 +34,14 @@ pub struct GraphThread<S> {
     /// The graph within the thread's graph that is meant, and where it runs.
     core: Arc<GraphCore>,
     ns: Namespace,
+}
+
+impl<S: State> Graph<S> {
+    /// A thread of this graph: its state, its history, changes from outside.
+    #[must_use]
+    pub fn thread(&self, id: impl Into<String>) -> GraphThread<S> {
+        GraphThread::new(self.clone(), id.into())
+    }
 }
 
 /// Where a thread stands at a checkpoint.

@@ -3,16 +3,13 @@
 //! Owns: panics that become failures, limits of time, waits between tries, and writes that are kept for equal inputs.
 //! Never: records anything; the step does, once the task has ended for good.
 
-use super::Live;
-use super::step::Job;
 use super::tell::ENDS;
-use crate::graph::call::CallOptions;
-use crate::graph::context::{Answers, Attempt, Context, HandledFailure};
-use crate::graph::core::NodeCore;
 use crate::graph::error::{NodeError, Reason};
+use crate::graph::live::Live;
+use crate::graph::live::NodeCore;
+use crate::graph::live::{Answers, Attempt, Context, HandledFailure};
 use crate::graph::output::Output;
-use crate::graph::policy::{CachePolicy, RetryPolicy, TimeoutPolicy};
-use crate::graph::subgraph::run_error;
+use crate::graph::policy::{CachePolicy, CallOptions, RetryPolicy, TimeoutPolicy};
 use futures_util::FutureExt;
 use genesis_mesh_core::graph::NodeId;
 use genesis_mesh_core::run::{Fact, Failure, Task, TaskInput, TaskWrite};
@@ -22,6 +19,12 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+/// A task with what it reads.
+pub(super) struct Job {
+    pub(super) task: Arc<Task>,
+    pub(super) input: TaskInput,
+}
 
 /// A task that has ended.
 pub(super) struct Ended {
@@ -259,8 +262,8 @@ pub(in crate::graph) async fn settle_call(
             _ => Fact::TaskFailed { task: id, failure: error.failure(), is_handled: false, answers },
         },
     };
-    if let Some(record) = live.record(fact, &ENDS).await.map_err(run_error)? {
-        live.tell_ended(task, record, is_cached).await.map_err(run_error)?;
+    if let Some(record) = live.record(fact, &ENDS).await.map_err(NodeError::from)? {
+        live.tell_ended(task, record, is_cached).await.map_err(NodeError::from)?;
     }
     result
 }

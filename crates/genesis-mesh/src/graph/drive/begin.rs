@@ -4,10 +4,10 @@
 //! Never: runs a task.
 //! Source: the order of these choices is that of LangGraph's loop, so that threads behave alike.
 
-use super::{Live, record};
-use crate::graph::core::GraphCore;
 use crate::graph::env::{Env, Thread};
 use crate::graph::error::GraphRunError;
+use crate::graph::keeper::Keeper;
+use crate::graph::live::{GraphCore, Live};
 use genesis_mesh_core::graph::Topology;
 use genesis_mesh_core::run::{
     Answer, Breakpoints, CheckpointId, Fact, Input, InterruptId, Machine, Namespace, Source, TaskStatus,
@@ -56,7 +56,7 @@ impl Beginning {
         let origin = machine.head();
         machine.limit(self.env.recursion_limit, self.breakpoints.clone());
         let is_resuming = origin.is_some() && matches!(start, Start::Continue { .. });
-        let keeper = record::keeper(&self.env, &self.ns, origin.map(|head| head.id));
+        let keeper = Keeper::of(&self.env, &self.ns, origin.map(|head| head.id));
         let Self { core, env, ns, parents, at, .. } = self;
         let live = Arc::new(Live {
             core,

@@ -3,10 +3,10 @@
 //! Owns: the order of a task's writes, and the evaluation of branches on the state with the task's own writes in.
 //! Never: knows how the task ran.
 
-use super::Live;
 use crate::graph::command::Goto;
-use crate::graph::core::GraphCore;
 use crate::graph::error::NodeError;
+use crate::graph::live::GraphCore;
+use crate::graph::live::Live;
 use crate::graph::output::Output;
 use genesis_mesh_core::graph::{END, Exit, NodeId, START};
 use genesis_mesh_core::run::{TaskId, TaskWrite};

@@ -3,84 +3,14 @@
 //! Owns: what is appended when, by the run's durability; snapshots when the store wants them.
 //! Never: tells a fact before it is kept, if the run is to be kept step by step.
 
-use super::Live;
-use crate::graph::env::{Durability, Env, Thread};
+use crate::graph::env::Durability;
 use crate::graph::error::GraphRunError;
-use genesis_mesh_core::run::{CheckpointHead, CheckpointId, Fact, FactRecord, MachineSnapshot, Namespace};
-use genesis_mesh_core::store::{Appended, Checkpoint, Entry, ThreadKey};
+use crate::graph::keeper::Keeper;
+use crate::graph::live::Live;
+use genesis_mesh_core::run::{CheckpointHead, Fact, FactRecord};
+use genesis_mesh_core::store::{Checkpoint, Entry};
 use genesis_mesh_core::stream::{EventKind, StreamMode};
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
-
-/// Keeps one namespace of a thread.
-pub(super) struct Keeper {
-    thread: Thread,
-    key: ThreadKey,
-    durability: Durability,
-    /// Where the thread stood before this run.
-    origin: Option<CheckpointId>,
-    /// What is not appended yet.
-    waiting: Mutex<Vec<Entry>>,
-}
-
-impl Keeper {
-    pub(super) fn new(
-        thread: &Thread,
-        ns: &Namespace,
-        durability: Durability,
-        origin: Option<CheckpointId>,
-    ) -> Self {
-        let key = ThreadKey { thread: thread.id.clone(), ns: ns.clone() };
-        Self { thread: thread.clone(), key, durability, origin, waiting: Mutex::default() }
-    }
-
-    /// Takes an entry, and appends it now if it must be.
-    async fn keep(&self, entry: Entry) -> Result<Appended, GraphRunError> {
-        match self.durability {
-            Durability::Sync => Ok(self.thread.store.append(&self.key, vec![entry]).await?),
-            Durability::Async => {
-                let is_checkpoint = matches!(entry, Entry::Checkpoint(_));
-                let entries = {
-                    let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                    waiting.push(entry);
-                    if is_checkpoint { std::mem::take(&mut *waiting) } else { Vec::new() }
-                };
-                if entries.is_empty() {
-                    Ok(Appended::default())
-                } else {
-                    Ok(self.thread.store.append(&self.key, entries).await?)
-                }
-            }
-            Durability::Exit => {
-                let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                if matches!(entry, Entry::Checkpoint(_)) {
-                    waiting.clear();
-                }
-                waiting.push(entry);
-                Ok(Appended::default())
-            }
-        }
-    }
-
-    /// Appends what waits, at the end of a run.
-    async fn finish(&self, snapshot: Option<MachineSnapshot>) -> Result<(), GraphRunError> {
-        let mut entries = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
-        if self.durability == Durability::Exit
-            && let Some(Entry::Checkpoint(checkpoint)) = entries.first_mut()
-            && let Some(snapshot) = snapshot
-        {
-            checkpoint.parent = self.origin;
-            checkpoint.fact = None;
-            let snapshot = Box::new(snapshot.with_parent(self.origin));
-            let checkpoint = checkpoint.id;
-            entries.insert(1, Entry::Snapshot { checkpoint, snapshot });
-        }
-        if !entries.is_empty() {
-            self.thread.store.append(&self.key, entries).await?;
-        }
-        Ok(())
-    }
-}
 
 impl Live {
     /// Applies a fact, and keeps it if the run is kept. Gives its record if somebody watches `modes`.
@@ -162,9 +92,4 @@ impl Live {
         let snapshot = if keeper.durability == Durability::Exit { self.machine().snapshot()? } else { None };
         keeper.finish(snapshot).await
     }
-}
-
-/// The keeper of a graph in `ns`, if the run has a thread.
-pub(super) fn keeper(env: &Env, ns: &Namespace, origin: Option<CheckpointId>) -> Option<Box<Keeper>> {
-    env.thread.as_ref().map(|thread| Box::new(Keeper::new(thread, ns, env.durability, origin)))
 }

@@ -4,14 +4,13 @@
 //! Never: lets a task outlive its step: the set stops them when it is dropped, and so does whoever drops the run.
 //! Flow: ready tasks are started; each end is recorded and told as it comes; a handler starts in the same step.
 
-use super::Live;
-use super::attempt::{self, Ended};
+use super::attempt::{self, Ended, Job};
 use super::tell::ENDS;
 use crate::graph::command::ParentCommand;
 use crate::graph::error::{GraphRunError, NodeError, Reason};
+use crate::graph::live::Live;
 use genesis_mesh_core::graph::NodeId;
-use genesis_mesh_core::run::{Fact, Failure, Task, TaskId, TaskInput, TaskStatus};
-use std::error::Error;
+use genesis_mesh_core::run::{Fact, Failure, TaskId, TaskStatus};
 use std::sync::{Arc, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -20,15 +19,6 @@ use tokio::task::JoinSet;
 /// How long a task may compute before it first waits, if those after it are to begin on the same thread: a task of the
 /// runtime costs about a microsecond, and a thread that is woken for it many.
 const BEGUN_HERE_MAX: Duration = Duration::from_micros(50);
-
-/// A task with what it reads.
-pub(super) struct Job {
-    pub(super) task: Arc<Task>,
-    pub(super) input: TaskInput,
-}
-
-/// The error of a failed task, which facts don't hold.
-pub(super) type Source = (TaskId, Option<Arc<dyn Error + Send + Sync>>);
 
 /// Runs all ready tasks of the step. Gives the command to the graph around this one, if a task sends one.
 pub(super) async fn execute(live: &Arc<Live>) -> Result<Option<ParentCommand>, GraphRunError> {

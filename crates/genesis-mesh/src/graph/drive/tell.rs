@@ -3,8 +3,8 @@
 //! Owns: which event is made when, and its JSON.
 //! Never: makes JSON that no watched mode shows.
 
-use super::Live;
 use crate::graph::error::GraphRunError;
+use crate::graph::live::Live;
 use genesis_mesh_core::run::{
     FactRecord, Interrupt, Task, TaskEnd, TaskInput, TaskPath, TaskStatus, TaskWrite,
 };

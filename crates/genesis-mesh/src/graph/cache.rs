@@ -1,54 +1,12 @@
-//! The compiled graph with its code: what a topology is, plus the functions and policies behind its ids.
+//! The memory of nodes with a cache policy: what they wrote for inputs that were seen.
 //!
-//! Owns: `GraphCore`, and the memory of nodes with a cache policy.
-//! Never: changes after `build`, but for that memory.
+//! Owns: the entries, their bound, and when their time is over.
+//! Never: outlives its graph, or the process.
 
-use super::node::{NodeFn, RouterFn};
-use super::policy::{CachePolicy, RetryPolicy, TimeoutPolicy};
-use genesis_mesh_core::graph::{NodeId, Topology};
-use genesis_mesh_core::run::{Breakpoints, TaskWrite};
+use genesis_mesh_core::graph::NodeId;
+use genesis_mesh_core::run::TaskWrite;
 use std::collections::HashMap;
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// A graph that can run.
-pub(crate) struct GraphCore {
-    pub(crate) topology: Arc<Topology>,
-    /// By node id; the entry has no code.
-    pub(crate) nodes: Vec<NodeCore>,
-    pub(crate) routers: Vec<Router>,
-    pub(crate) breakpoints: Breakpoints,
-    pub(crate) cache: NodeCache,
-}
-
-/// One node's code and policies.
-#[derive(Clone, Default)]
-pub(crate) struct NodeCore {
-    pub(crate) code: Option<NodeFn>,
-    pub(crate) retry: Vec<RetryPolicy>,
-    pub(crate) timeout: TimeoutPolicy,
-    pub(crate) cache: Option<CachePolicy>,
-    /// The graph that it is, if it is one.
-    pub(crate) subgraph: Option<Arc<GraphCore>>,
-}
-
-/// One branch's code, with the targets of its labels if it has labels.
-pub(crate) struct Router {
-    pub(crate) route: RouterFn,
-    pub(crate) labels: Option<HashMap<Arc<str>, Arc<str>>>,
-}
-
-impl GraphCore {
-    pub(crate) fn node(&self, id: NodeId) -> Option<&NodeCore> {
-        self.nodes.get(id as usize)
-    }
-}
-
-impl fmt::Debug for GraphCore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GraphCore").field("name", self.topology.name()).finish_non_exhaustive()
-    }
-}
+use std::sync::{Mutex, PoisonError};
 
 /// The most writes that a graph's cache keeps; the oldest go first.
 const CACHE_MAX: usize = 10_000;
