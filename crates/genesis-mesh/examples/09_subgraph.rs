@@ -45,7 +45,7 @@ fn review() -> Result<Graph<Review>, GraphError> {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let write = async |state: Snapshot<Article>| Article::update().text(state.facts.join(" "));
-    let enter = |article: &Article| Review::update().draft(article.text.clone()).into();
+    let enter = |article: &Article| Review::update().draft(article.text.clone());
     let leave = |review: Snapshot<Review>| Article::update().score(review.stars);
     let graph: Graph<Article> = Graph::builder("article")
         .subgraph("research", &research()?)
