@@ -94,6 +94,7 @@ fn code(settings: &Settings, function: &Function) -> TokenStream {
                     run: #timeout,
                     ..::core::default::Default::default()
                 },
+                ..::core::default::Default::default()
             };
             #caller.call_with(#task, options, move |#own| {
                 #(#clones)*
