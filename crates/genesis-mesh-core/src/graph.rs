@@ -6,11 +6,12 @@
 
 mod topology;
 mod problem;
-mod build;
+mod declare;
 mod check;
+mod build;
 mod picture;
 
-pub use build::{NodeOptions, TopologyBuilder};
+pub use declare::{NodeOptions, TopologyBuilder};
 pub use picture::{Picture, PictureEdge, PictureNode};
 pub use problem::{GraphError, GraphProblem};
 pub use topology::{END, Exit, Join, JoinId, Node, NodeId, NodeSet, START, Style, Topology, TriggerId};

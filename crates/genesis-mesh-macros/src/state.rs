@@ -151,6 +151,7 @@ fn update(input: &DeriveInput, parts: &[Part<'_>]) -> TokenStream {
         Target { id, field, ty: &source.ty, rule, docs, vis }.setters()
     });
     let about = format!("What a node writes to [`{name}`]: any number of its fields.");
+    let graph = in_graphs(name, &update);
     quote! {
         #[doc = #about]
         #[must_use = "an update writes nothing until a node returns it"]
@@ -190,6 +191,13 @@ fn update(input: &DeriveInput, parts: &[Part<'_>]) -> TokenStream {
             }
         }
 
+        #graph
+    }
+}
+
+/// Updates as what nodes return and runs take.
+fn in_graphs(name: &Ident, update: &Ident) -> TokenStream {
+    quote! {
         #[automatically_derived]
         impl ::genesis_mesh::graph::IntoOutput<#name> for #update {
             fn into_output(

@@ -55,8 +55,8 @@ pub(super) fn measure(arguments: &Arguments, children: &Children) -> Result<(), 
     let rounds = usize::from(arguments.rounds);
     let (load_average, before) = (machine::load_average(), machine::ticks());
     let mut lines = Vec::new();
-    for (request, what, limit) in BESIDE {
-        lines.extend(beside(&mut ours, &mut theirs, request, what, limit, rounds)?);
+    for case in BESIDE {
+        lines.extend(beside(&mut ours, &mut theirs, case, rounds)?);
     }
     for (case, of, store) in FLAT {
         lines.push(flat(&mut ours, case, of, store, rounds)?);
@@ -87,9 +87,7 @@ pub(super) fn measure(arguments: &Arguments, children: &Children) -> Result<(), 
 fn beside(
     ours: &mut Running,
     theirs: &mut Peer,
-    request: &str,
-    what: &str,
-    limit: f64,
+    (request, what, limit): (&str, &str, f64),
     rounds: usize,
 ) -> Result<Vec<Line>, BenchError> {
     let (mut our_costs, mut their_costs) = (Vec::new(), Vec::new());

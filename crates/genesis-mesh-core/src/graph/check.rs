@@ -3,7 +3,7 @@
 //! Owns: every rule that a graph must keep.
 //! Never: stops at the first mistake.
 
-use super::build::TopologyBuilder;
+use super::declare::TopologyBuilder;
 use super::problem::GraphProblem;
 use super::topology::{END, START};
 use std::collections::{HashMap, HashSet};

@@ -87,14 +87,9 @@ async fn tried(
     let mut attempt = 1;
     loop {
         let context = live.context(task, attempt, limits);
-        let again = (!node.retry.is_empty()).then(|| input.clone());
-        let last = again.is_none();
-        let result = once(live, node, task, again.unwrap_or_else(|| input.clone()), &context, limits).await;
+        let result = once(node, input.clone(), &context, limits).await;
         let answers = context.0.used_answers();
-        let wait = match &result {
-            Err(error) if !last => retry_wait(&node.retry, error, attempt),
-            _ => None,
-        };
+        let wait = result.as_ref().err().and_then(|error| retry_wait(&node.retry, error, attempt));
         let Some((wait, has_jitter)) = wait else { return (result, answers) };
         let jitter =
             if has_jitter { Duration::from_millis(live.env.ambient.random() % 1000) } else { Duration::ZERO };
@@ -105,18 +100,20 @@ async fn tried(
 
 /// One attempt.
 async fn once(
-    live: &Arc<Live>,
     node: &NodeCore,
-    task: &Arc<Task>,
     input: TaskInput,
     context: &Context,
     limits: TimeoutPolicy,
 ) -> Result<Vec<TaskWrite>, NodeError> {
     let Some(code) = &node.code else { return Err(NodeError::new("UnknownNode", "the node has no code")) };
+    let (live, task) = (&context.0.live, &context.0.task);
     let shape = Arc::clone(live.core.topology.shape());
     let work = AssertUnwindSafe(async { code(input, context.clone(), shape).await }).catch_unwind();
-    let output =
-        if limits == TimeoutPolicy::default() { work.await } else { within(work, limits, context).await? };
+    let output = match limits == TimeoutPolicy::default() {
+        true => work.await,
+        // Boxed, so that a node without limits has no room for them.
+        false => Box::pin(within(work, limits, context)).await?,
+    };
     let output = output.map_err(|panic| NodeError::failed(Failure::new("Panic", panic_text(&*panic))))??;
     match output.parent {
         Some(command) => Err(NodeError::parent(command)),
