@@ -2,7 +2,12 @@
 
 use crate::driver::{Halt, Live, cases};
 use crate::replays::replay;
+use crate::shape::shape;
+use genesis_mesh_core::graph::{NodeOptions, START, Style, TopologyBuilder};
+use genesis_mesh_core::run::{Answer, CheckpointId, Fact, Input, Machine, Namespace};
 use proptest::prelude::*;
+use serde_json::json;
+use std::sync::Arc;
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
@@ -27,4 +32,23 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn an_answer_that_no_task_has_taken_stays_open_when_the_run_is_resumed_again() {
+    let mut graph = TopologyBuilder::new("ask");
+    graph.node("ask", NodeOptions::default());
+    graph.edge(START, "ask");
+    let topology = graph.build(Some(Arc::new(shape())), Style::Graph).unwrap();
+    let mut machine = Machine::new(Arc::new(topology), Namespace::default());
+    let begin = Fact::InputReceived { checkpoint: CheckpointId(1), input: Input::Writes(Vec::new()) };
+    let answer = Fact::Resumed { answer: Some(Answer::One(json!("yes"))), writes: Vec::new() };
+    let again = Fact::Resumed { answer: None, writes: Vec::new() };
+    for fact in [begin.clone(), answer, again] {
+        machine.apply(fact).unwrap();
+    }
+    assert_eq!(machine.open_answer(), Some(&Answer::One(json!("yes"))));
+    // A new run does not get what the last one was told.
+    machine.apply(begin).unwrap();
+    assert_eq!(machine.open_answer(), None);
 }
