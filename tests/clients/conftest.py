@@ -23,7 +23,7 @@ PR_SET_PDEATHSIG = 1
 class Server:
     """A running `genesis-mesh` and what it printed."""
 
-    def __init__(self, *arguments, environment=None):
+    def __init__(self, *arguments, environment=None, binary=BINARY):
         # On Linux the kernel ends the server with its parent, however the tests end.
         die_with_parent = None
         if sys.platform == "linux":
@@ -33,7 +33,7 @@ class Server:
         self.address = None
         self._ready = threading.Event()
         self.process = subprocess.Popen(
-            [BINARY, "--host", "127.0.0.1", "--port", "0", *arguments],
+            [binary, "--host", "127.0.0.1", "--port", "0", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -88,9 +88,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(*arguments, environment=None):
+def running(*arguments, environment=None, binary=BINARY):
     """A server for one block: it must be alive at the end, and stop in order when told to."""
-    server = Server(*arguments, environment=environment)
+    server = Server(*arguments, environment=environment, binary=binary)
     try:
         server.wait_until_ready()
         yield server
