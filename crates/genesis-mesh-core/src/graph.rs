@@ -14,4 +14,6 @@ mod picture;
 pub use declare::{NodeOptions, TopologyBuilder};
 pub use picture::{Picture, PictureEdge, PictureNode};
 pub use problem::{GraphError, GraphProblem};
-pub use topology::{END, Exit, Join, JoinId, Node, NodeId, NodeSet, START, Style, Topology, TriggerId};
+pub use topology::{
+    DEFAULT_HANDLER, END, Exit, Join, JoinId, Node, NodeId, NodeSet, START, Style, Topology, TriggerId,
+};

@@ -153,7 +153,8 @@ enum Peer {
 impl Peer {
     fn start(python: &Path, script: &Path, children: &Children) -> Result<Self, BenchError> {
         if !python.exists() {
-            let why = "no Python that has it; `make bench-graph` makes one, or give `--python PATH`".to_owned();
+            let why =
+                "no Python that has it; `make bench-graph` makes one, or give `--python PATH`".to_owned();
             return Ok(Self::Missing { why });
         }
         let mut process = children.spawn(Command::new(python).arg(script), Stdio::inherit())?;
@@ -177,7 +178,9 @@ fn ask(process: &mut Running, request: &str, key: &str) -> Result<f64, BenchErro
     let line = process.expect_line()?;
     let answer: Value = serde_json::from_str(&line).unwrap_or_default();
     let value = answer.get(key).and_then(Value::as_f64);
-    value.ok_or_else(|| BenchError::program("a program of this bench", format!("answered {request:?} with {line:?}")))
+    value.ok_or_else(|| {
+        BenchError::program("a program of this bench", format!("answered {request:?} with {line:?}"))
+    })
 }
 
 fn tell(request: &str, round: usize, rounds: usize, values: &[f64]) {

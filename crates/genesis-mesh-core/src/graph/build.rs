@@ -72,6 +72,7 @@ impl TopologyBuilder {
                 node.on_error = options.on_error.map(|name| id(&name));
                 node.ends = options.ends.map(|ends| ends.into_iter().map(Arc::from).collect());
                 node.is_subgraph = options.is_subgraph;
+                node.has_history = options.is_subgraph && !options.is_forgetful;
             }
         }
         let joins = connect(&mut nodes, &ids, &self.edges, self.joins, self.branches);
@@ -141,6 +142,7 @@ fn bare(name: Arc<str>, id: NodeId) -> Node {
         ends: None,
         reads: None,
         is_subgraph: false,
+        has_history: false,
     }
 }
 

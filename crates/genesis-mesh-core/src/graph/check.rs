@@ -5,7 +5,7 @@
 
 use super::declare::TopologyBuilder;
 use super::problem::GraphProblem;
-use super::topology::{END, START};
+use super::topology::{DEFAULT_HANDLER, END, START};
 use std::collections::{HashMap, HashSet};
 
 /// Names that are taken twice, reserved, or would break the form of namespaces.
@@ -19,6 +19,8 @@ pub(super) fn names(graph: &TopologyBuilder) -> Vec<GraphProblem> {
         }
         let reason = if name.is_empty() {
             "it is empty"
+        } else if name == DEFAULT_HANDLER {
+            continue;
         } else if name == START || name == END || (name.starts_with("__") && name.ends_with("__")) {
             "names between double underscores are reserved"
         } else if name.contains([':', '|']) {

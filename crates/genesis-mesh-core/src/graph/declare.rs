@@ -20,6 +20,8 @@ pub struct NodeOptions {
     pub may_goto: bool,
     /// Whether it is a graph itself.
     pub is_subgraph: bool,
+    /// Whether that graph keeps no history.
+    pub is_forgetful: bool,
 }
 
 /// A declared node.

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 /// The name of the entry of every graph.
 pub const START: &str = "__start__";
+/// The name of the handler of all nodes that have none of their own.
+pub const DEFAULT_HANDLER: &str = "__default_error_handler__";
 /// The name of the end of every graph.
 pub const END: &str = "__end__";
 
@@ -47,6 +49,8 @@ pub struct Node {
     pub reads: Option<Vec<ChannelId>>,
     /// Its own graph's picture is drawn in its place, if it is a subgraph.
     pub is_subgraph: bool,
+    /// Whether it is a subgraph whose states can be looked at.
+    pub has_history: bool,
 }
 
 /// One way out of a node.

@@ -85,7 +85,11 @@ impl Machine {
                 }
             }
         }
-        self.has_written = !self.written.list.is_empty();
+        self.has_written = self.written.list.iter().any(|(channel, _)| {
+            // What waits for the finish is not seen yet.
+            let channel = self.topology.shape().channel(*channel);
+            channel.is_some_and(|channel| channel.kind != ChannelKind::AfterFinish)
+        });
         has_changed |= self.replace_sends(sends, is_step);
         if is_step {
             has_changed |= self.empty(live, version);

@@ -452,6 +452,7 @@ impl Machine {
         let is_cancelled = failure == Failure::cancelled();
         let task = self.task_mut(id)?;
         task.answers = answers;
+        task.failure = Some(failure.clone());
         task.status = TaskStatus::Failed { failure, is_handled };
         let (node, path) = (task.node, task.path.clone());
         let handler = self.topology.node(node).and_then(|node| node.on_error).filter(|_| is_handled);
@@ -530,7 +531,12 @@ impl Machine {
             });
             self.fold(batches.collect(), true)?;
         }
+        let is_new = self.head.is_none();
         self.move_head(checkpoint, Source::Update);
+        if let Some(head) = self.head.as_mut().filter(|_| is_new) {
+            // There was no input before it, whose step would be -1.
+            head.step = 0;
+        }
         self.look_everywhere();
         self.tasks.clear();
         Ok(())
@@ -629,6 +635,7 @@ impl Machine {
             run_timeout: None,
             answers: Vec::new(),
             interrupts: Vec::new(),
+            failure: None,
             status: TaskStatus::Ready,
         }
     }

@@ -7,10 +7,11 @@
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// Why a task runs.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum TaskPath {
     /// It is no task of a step: a state update from outside, with its place among several.
     Outside(u32),
@@ -26,7 +27,31 @@ pub enum TaskPath {
     Call(Arc<TaskPath>, u32),
 }
 
+impl Ord for TaskPath {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place().cmp(&other.place())
+    }
+}
+
+impl PartialOrd for TaskPath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl TaskPath {
+    /// What the order is by: the kind, the caller, the name, the number, and a handler after what it handles.
+    fn place(&self) -> (u8, Option<&Self>, &str, u32, bool) {
+        match self {
+            Self::Outside(index) => (0, None, "", *index, false),
+            Self::Pull(name) => (1, None, name, 0, false),
+            Self::PullHandler(name) => (1, None, name, 0, true),
+            Self::Push(index) => (2, None, "", *index, false),
+            Self::PushHandler(index) => (2, None, "", *index, true),
+            Self::Call(caller, index) => (3, Some(caller), "", *index, false),
+        }
+    }
+
     /// The path of the handler of the task with this path.
     #[must_use]
     pub fn handler(&self) -> Self {
@@ -108,6 +133,9 @@ impl Serialize for TaskPath {
             Self::Push(index) | Self::PushHandler(index) => {
                 parts.serialize_element(PUSH)?;
                 parts.serialize_element(index)?;
+                if !self.is_handler() {
+                    parts.serialize_element(&false)?;
+                }
             }
             Self::Call(caller, index) => {
                 parts.serialize_element(PUSH)?;

@@ -32,6 +32,8 @@ pub struct Task {
     pub answers: Vec<Value>,
     /// The questions that it asked last, answered or not.
     pub interrupts: Vec<Interrupt>,
+    /// Why it failed last, even if it has run again since.
+    pub failure: Option<Failure>,
     /// What became of it.
     pub status: TaskStatus,
 }

@@ -38,13 +38,13 @@ pub struct TaskView {
     pub name: String,
     /// Why it runs.
     pub path: TaskPath,
-    /// Why it failed, if it did.
+    /// Why it failed last, even if it has ended well since.
     pub error: Option<Failure>,
     /// What it asks.
     pub interrupts: Vec<Interrupt>,
     /// What it wrote, once it has ended well.
     pub result: Option<Value>,
-    /// Where the graph runs that it is, if it is one.
+    /// Where the graph runs that it is, if it is one that keeps its history.
     pub subgraph: Option<Namespace>,
 }
 
@@ -77,7 +77,7 @@ impl Machine {
         if !machine.is_planned {
             machine.next_step();
         }
-        let tasks = machine.tasks_in_order();
+        let tasks: Vec<Task> = machine.tasks.iter().filter(|task| !task.path.is_call()).cloned().collect();
         let is_ended = |task: &Task| matches!(task.status, TaskStatus::Finished(_));
         let next = tasks.iter().filter(|task| !(is_live && is_ended(task)) && !task.path.is_handler());
         let next = next.map(|task| Arc::clone(&task.name)).collect();
@@ -96,7 +96,7 @@ impl Machine {
     fn fold_ended(&mut self) {
         let mut tasks: Vec<Task> = std::mem::take(&mut self.tasks)
             .into_iter()
-            .filter(|task| matches!(task.status, TaskStatus::Finished(_)))
+            .filter(|task| matches!(task.status, TaskStatus::Finished(_)) && !task.path.is_call())
             .collect();
         tasks.sort_by(|a, b| a.path.cmp(&b.path));
         let before = self.clone();
@@ -114,37 +114,25 @@ impl Machine {
             *self = before;
         }
     }
-
-    /// The step's tasks without calls: sends by index, then nodes as they were declared.
-    fn tasks_in_order(&self) -> Vec<Task> {
-        let mut tasks: Vec<Task> = self.tasks.iter().filter(|task| !task.path.is_call()).cloned().collect();
-        let declared = self.topology.declared();
-        tasks.sort_by_key(|task| match task.path {
-            TaskPath::Push(index) => (0, index as usize),
-            _ => (1, declared.iter().position(|node| *node == task.node).unwrap_or(usize::MAX)),
-        });
-        tasks
-    }
 }
 
 fn task_view(task: &Task, machine: &Machine, is_live: bool) -> Result<TaskView, serde_json::Error> {
     let topology = &machine.topology;
-    let is_subgraph = topology.node(task.node).is_some_and(|node| node.is_subgraph);
+    let has_history = topology.node(task.node).is_some_and(|node| node.has_history);
     let is_open = !matches!(task.status, TaskStatus::Finished(_));
-    let (error, result) = match &task.status {
-        TaskStatus::Finished(writes) => (None, Some(result(writes, topology)?)),
-        TaskStatus::Failed { failure, .. } => (Some(failure.clone()), None),
-        _ => (None, None),
+    let result = match &task.status {
+        TaskStatus::Finished(writes) => Some(result(writes, topology)?),
+        _ => None,
     };
     let interrupts = if is_live && !is_open { Vec::new() } else { task.interrupts.clone() };
     Ok(TaskView {
         id: task.id,
         name: task.name.to_string(),
         path: task.path.clone(),
-        error,
+        error: task.failure.clone(),
         interrupts,
         result,
-        subgraph: is_subgraph.then(|| machine.ns.child(&task.name, task.id)),
+        subgraph: has_history.then(|| machine.ns.child(&task.name, task.id)),
     })
 }
 
@@ -157,6 +145,7 @@ pub(super) fn result(writes: &[TaskWrite], topology: &Topology) -> Result<Value,
             TaskWrite::State(write) => {
                 let Some(channel) = topology.shape().channel(write.channel) else { continue };
                 let value = write.value.to_json()?;
+                let value = if write.is_overwrite { json!({"__overwrite__": value}) } else { value };
                 match result.get_mut(&*channel.name) {
                     Some(Value::Object(many)) if many.len() == 1 && many.contains_key("$writes") => {
                         if let Some(Value::Array(all)) = many.get_mut("$writes") {

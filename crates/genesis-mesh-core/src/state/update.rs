@@ -73,6 +73,12 @@ impl<S> Update<S> {
         self
     }
 
+    /// Whether it writes nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
     /// The writes, in the order in which they were added.
     #[must_use]
     pub fn into_writes(self) -> Vec<Write> {

@@ -93,6 +93,9 @@ impl<'a> Build<'a> {
         let mut graph = Graph::<DynState>::builder(name).shape(Arc::clone(&self.shape));
         if let Some(defaults) = body.get("defaults") {
             graph = graph.node_defaults(settings(defaults));
+            if let Some(ops) = defaults.get("on_error") {
+                graph = graph.default_error_handler(self.node(ops));
+            }
         }
         if body.get("private").is_some() || body.get("input").is_some() {
             let keys = names(body, "input").unwrap_or_else(|| self.state_keys());
@@ -166,9 +169,7 @@ impl<'a> Build<'a> {
             }
             None => graph.node_with(name, self.node(node.get("do").unwrap_or(&Value::Null)), settings),
         };
-        let defaults = self.body.get("defaults");
-        let handler = node.get("on_error").or_else(|| defaults.and_then(|defaults| defaults.get("on_error")));
-        Ok(match handler {
+        Ok(match node.get("on_error") {
             Some(ops) => graph.error_handler(name, self.node(ops)),
             None => graph,
         })

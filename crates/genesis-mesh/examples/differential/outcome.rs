@@ -175,15 +175,16 @@ fn message(data: &Value) -> Value {
     json!({"message": shown, "metadata": metadata})
 }
 
-/// A snapshot of the graph in `ns`, its tasks by path.
-pub(crate) fn snapshot(snapshot: &StateSnapshot, ns: &str) -> Value {
+/// A snapshot, its tasks by path.
+pub(crate) fn snapshot(snapshot: &StateSnapshot) -> Value {
+    let ns = &snapshot.ns;
     let mut tasks: Vec<_> = snapshot.view.tasks.iter().collect();
     tasks.sort_by(|a, b| a.path.cmp(&b.path));
     let mut next: Vec<&str> = snapshot.view.next.iter().map(|name| &**name).collect();
     next.sort_unstable();
     let shown = tasks.iter().map(|task| {
         let state = match (&task.subgraph, snapshot.subgraphs.get(&task.id)) {
-            (Some(ns), Some(inner)) => self::snapshot(inner, ns.as_str()),
+            (Some(_), Some(inner)) => self::snapshot(inner),
             (Some(ns), None) => json!({"ns": ns, "id": null}),
             _ => Value::Null,
         };

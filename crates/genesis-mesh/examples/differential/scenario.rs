@@ -64,7 +64,7 @@ impl<'a, S: State> Player<'a, S> {
         for name in &self.threads {
             let thread = self.graph.thread(name);
             let state = match thread.state_with_subgraphs().await {
-                Ok(state) => outcome::snapshot(&state, ""),
+                Ok(state) => outcome::snapshot(&state),
                 Err(error) => json!({"error": outcome::run_error(&error)}),
             };
             let history = history(&thread, HistoryQuery::default()).await;
@@ -236,7 +236,7 @@ impl<'a, S: State> Player<'a, S> {
 
     async fn newest(&self, thread: &str) -> Value {
         match self.graph.thread(thread).state().await {
-            Ok(state) => outcome::snapshot(&state, ""),
+            Ok(state) => outcome::snapshot(&state),
             Err(error) => json!({"error": outcome::run_error(&error)}),
         }
     }
@@ -285,7 +285,7 @@ impl<'a, S: State> Player<'a, S> {
                 None => place.thread.state().await,
             };
             return Ok(match state {
-                Ok(state) => json!({"state": outcome::snapshot(&state, place.thread.namespace().as_str())}),
+                Ok(state) => json!({"state": outcome::snapshot(&state)}),
                 Err(error) => json!({"error": outcome::run_error(&error)}),
             });
         }
@@ -304,7 +304,7 @@ impl<'a, S: State> Player<'a, S> {
 async fn history<S: State>(thread: &GraphThread<S>, query: HistoryQuery) -> Value {
     match thread.history(query).await {
         Ok(found) => {
-            let shown = |state: &StateSnapshot| outcome::snapshot(state, thread.namespace().as_str());
+            let shown = |state: &StateSnapshot| outcome::snapshot(state);
             found.iter().map(shown).collect()
         }
         Err(error) => json!([{"error": outcome::run_error(&error)}]),

@@ -15,7 +15,7 @@ use super::policy::{CachePolicy, RetryPolicy, TimeoutPolicy};
 use super::start::{IntoInput, input_of};
 use super::subgraph::{Child, Keep, from_child, run_child, run_shared};
 use genesis_mesh_core::graph::{
-    GraphError, GraphProblem, NodeOptions, NodeSet, START, Style, TopologyBuilder,
+    DEFAULT_HANDLER, GraphError, GraphProblem, NodeOptions, NodeSet, START, Style, TopologyBuilder,
 };
 use genesis_mesh_core::run::{Breakpoints, TaskInput};
 use genesis_mesh_core::state::{Shape, Snapshot, State};
@@ -49,6 +49,9 @@ impl Graph<NoState> {
         Ok(Self::new(Arc::new(function(name.as_ref(), body)?)))
     }
 }
+
+/// What the name of an error handler begins with; the name of its node follows.
+const HANDLER: &str = "__error_handler__";
 
 /// How a node is run.
 #[derive(Debug, Clone, Default)]
@@ -121,6 +124,7 @@ pub struct GraphBuilder<S> {
     before: Vec<String>,
     after: Vec<String>,
     defaults: NodeSettings,
+    has_default_handler: bool,
     state: PhantomData<fn(S)>,
 }
 
@@ -134,6 +138,7 @@ impl<S: State> GraphBuilder<S> {
             before: Vec::new(),
             after: Vec::new(),
             defaults: NodeSettings::default(),
+            has_default_handler: false,
             state: PhantomData,
         }
     }
@@ -176,7 +181,7 @@ impl<S: State> GraphBuilder<S> {
     #[must_use]
     pub fn error_handler<Form, N: IntoNode<S, Form>>(mut self, name: impl Into<String>, handler: N) -> Self {
         let name = name.into();
-        let handler_name = format!("__error_handler__{name}");
+        let handler_name = format!("{HANDLER}{name}");
         match self.topology.options(&name) {
             Some(options) => options.on_error = Some(handler_name.clone()),
             None => self.topology.problem(GraphProblem::UnknownNode {
@@ -187,6 +192,15 @@ impl<S: State> GraphBuilder<S> {
         }
         let core = NodeCore { code: Some(handler.into_node().0), ..NodeCore::default() };
         self.add(handler_name, core, NodeSettings::default(), N::MAY_GOTO);
+        self
+    }
+
+    /// Adds the node that runs in the place of every node that has failed for good and has no handler of its own.
+    #[must_use]
+    pub fn default_error_handler<Form, N: IntoNode<S, Form>>(mut self, handler: N) -> Self {
+        let core = NodeCore { code: Some(handler.into_node().0), ..NodeCore::default() };
+        self.add(DEFAULT_HANDLER.to_owned(), core, NodeSettings::default(), N::MAY_GOTO);
+        self.has_default_handler = true;
         self
     }
 
@@ -211,8 +225,14 @@ impl<S: State> GraphBuilder<S> {
         let code = Arc::new(move |input, context, shape| {
             Box::pin(run_shared(Arc::clone(&inner), keep, input, context, shape)) as _
         });
-        let core = NodeCore { code: Some(code), subgraph: Some(child), ..NodeCore::default() };
-        self.add(name.into(), core, settings, true);
+        let has_one_history = keep == Keep::Own;
+        let core =
+            NodeCore { code: Some(code), subgraph: Some(child), has_one_history, ..NodeCore::default() };
+        let name = name.into();
+        self.add(name.clone(), core, settings, true);
+        if let Some(options) = self.topology.options(&name) {
+            options.is_forgetful = keep == Keep::Nothing;
+        }
         self
     }
 
@@ -260,6 +280,7 @@ impl<S: State> GraphBuilder<S> {
             reads: settings.reads,
             may_goto,
             is_subgraph: core.subgraph.is_some(),
+            is_forgetful: false,
         };
         if retry.iter().any(|policy| policy.max_attempts == 0) {
             let place = format!("the retry policy of `{name}`");
@@ -385,7 +406,15 @@ impl<S: State> GraphBuilder<S> {
     ///
     /// # Errors
     /// Every mistake at once.
-    pub fn build(self) -> Result<Graph<S>, GraphError> {
+    pub fn build(mut self) -> Result<Graph<S>, GraphError> {
+        if self.has_default_handler {
+            let is_handler = |name: &str| name == DEFAULT_HANDLER || name.starts_with(HANDLER);
+            for (name, _) in self.nodes.iter().filter(|(name, _)| !is_handler(name)) {
+                if let Some(options) = self.topology.options(name) {
+                    options.on_error.get_or_insert_with(|| DEFAULT_HANDLER.to_owned());
+                }
+            }
+        }
         let topology = Arc::new(self.topology.build(self.shape, Style::Graph)?);
         let mut nodes = vec![NodeCore::default(); topology.nodes().len()];
         for (name, core) in self.nodes {

@@ -100,6 +100,11 @@ impl<S> Default for Command<S> {
 }
 
 impl<S: State> Command<S> {
+    /// Whether it asks for nothing at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.update.is_empty() && self.gotos.is_empty() && self.parent.is_none()
+    }
+
     /// A command that writes `update`.
     #[must_use]
     pub fn update(update: impl Into<Update<S>>) -> Self {

@@ -6,7 +6,7 @@
 
 use super::error::NodeError;
 use super::live::{Context, HandledFailure};
-use genesis_mesh_core::run::{CheckpointId, Interrupt, InterruptId, Namespace, TaskId};
+use genesis_mesh_core::run::{CheckpointId, Interrupt, InterruptId, Namespace, TaskId, TaskPath};
 use genesis_mesh_core::stream::{EventKind, StreamMode};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -201,6 +201,20 @@ impl Context {
     }
 
     pub(super) async fn tell(&self, kind: EventKind) {
-        self.0.live.tell(self.0.step, kind).await;
+        self.0.live.tell_in(self.told_namespace(), self.0.step, kind).await;
+    }
+
+    /// Where what it writes is told from: the graph, or within a call the task that called.
+    fn told_namespace(&self) -> Namespace {
+        let (live, mut path) = (&self.0.live, &self.0.task.path);
+        if !path.is_call() {
+            return live.ns.clone();
+        }
+        while let TaskPath::Call(caller, _) = path {
+            path = caller;
+        }
+        let machine = live.machine();
+        let caller = machine.tasks().iter().find(|task| task.path == *path);
+        caller.map_or_else(|| live.ns.clone(), |caller| live.ns.child(&caller.name, caller.id))
     }
 }

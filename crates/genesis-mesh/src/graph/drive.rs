@@ -15,8 +15,8 @@ use super::command::ParentCommand;
 use super::error::GraphRunError;
 use super::live::Live;
 use genesis_mesh_core::run::{Decision, Interrupt, Task, TaskStatus};
-use genesis_mesh_core::stream::EventKind;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// How a run stopped.
 #[derive(Debug)]
@@ -37,7 +37,8 @@ pub(super) async fn drive(live: &Arc<Live>) -> Result<End, GraphRunError> {
     loop {
         let (decision, is_planned_now) = live.decide();
         if is_planned_now || is_first {
-            if live.tells_checkpoints() {
+            let is_told = is_first && live.is_told.load(Ordering::Relaxed);
+            if live.tells_checkpoints() && !is_told {
                 Box::pin(live.tell_checkpoint()).await?;
             }
             is_first = false;
@@ -51,7 +52,7 @@ pub(super) async fn drive(live: &Arc<Live>) -> Result<End, GraphRunError> {
             }
             Decision::Commit => live.commit().await?,
             Decision::Pause => {
-                Box::pin(live.tell_now(EventKind::Paused)).await;
+                Box::pin(live.tell_paused()).await;
                 return Ok(End::Stopped);
             }
             Decision::Interrupted => return Box::pin(live.interrupted()).await.map(End::Interrupted),
@@ -74,7 +75,9 @@ impl Live {
 
     /// The open questions; what finished tasks of the step have written is told first.
     async fn interrupted(&self) -> Result<Vec<Interrupt>, GraphRunError> {
-        self.tell_partial_values().await?;
+        if self.ns.is_root() {
+            self.tell_partial_values().await?;
+        }
         let open: Vec<Interrupt> = {
             let machine = self.machine();
             let waiting =
@@ -82,7 +85,7 @@ impl Live {
             machine.tasks().iter().filter(waiting).flat_map(|task| task.interrupts.iter().cloned()).collect()
         };
         if open.is_empty() {
-            self.tell_now(EventKind::Paused).await;
+            self.tell_paused().await;
         }
         Ok(open)
     }

@@ -5,7 +5,7 @@
 
 use super::env::{Durability, Env, Thread};
 use super::error::GraphRunError;
-use genesis_mesh_core::run::{CheckpointId, MachineSnapshot, Namespace};
+use genesis_mesh_core::run::{CheckpointHead, CheckpointId, MachineSnapshot, Namespace};
 use genesis_mesh_core::store::{Appended, Entry, ThreadKey};
 use std::sync::{Mutex, PoisonError};
 
@@ -30,6 +30,12 @@ impl Keeper {
     fn new(thread: &Thread, ns: &Namespace, durability: Durability, origin: Option<CheckpointId>) -> Self {
         let key = ThreadKey { thread: thread.id.clone(), ns: ns.clone() };
         Self { thread: thread.clone(), key, durability, origin, waiting: Mutex::default() }
+    }
+
+    /// The checkpoint before `head` as the thread will have it: of a run that keeps only its last one, all others are gone.
+    pub(super) fn parent_of(&self, head: CheckpointHead) -> Option<CheckpointId> {
+        let is_new = self.origin != Some(head.id);
+        if self.durability == Durability::Exit && is_new { self.origin } else { head.parent }
     }
 
     /// Takes an entry, and appends it now if it must be.

@@ -50,8 +50,9 @@ pub(crate) struct NodeCore {
     pub(crate) retry: Vec<RetryPolicy>,
     pub(crate) timeout: TimeoutPolicy,
     pub(crate) cache: Option<CachePolicy>,
-    /// The graph that it is, if it is one.
+    /// The graph that it is, if it is one, and whether all its tasks share one history.
     pub(crate) subgraph: Option<Arc<GraphCore>>,
+    pub(crate) has_one_history: bool,
 }
 
 /// One branch's code, with the targets of its labels if it has labels.
@@ -83,6 +84,8 @@ pub(super) struct Live {
     pub(super) keeper: Option<Box<Keeper>>,
     /// Whether the tasks of this step go on from where an earlier run left them.
     pub(super) is_resumed_step: AtomicBool,
+    /// Whether the checkpoint that the run begins at is told already.
+    pub(super) is_told: AtomicBool,
     /// The errors that nodes returned, for the run's own error.
     pub(super) sources: Mutex<Vec<Source>>,
 }

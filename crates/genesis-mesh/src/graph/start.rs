@@ -68,6 +68,9 @@ pub(super) fn begin_form<S: State>(
     }
     let mut writes = Vec::new();
     if let Some(command) = command {
+        if answer.is_none() && command.is_empty() {
+            return Err(GraphRunError::EmptyInput);
+        }
         let output = command.into_output(topology.shape());
         let written = output.and_then(|output| exits::caller_writes(core, TaskId::OUTSIDE, output));
         writes =

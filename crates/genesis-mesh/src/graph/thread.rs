@@ -47,6 +47,8 @@ impl<S: State> Graph<S> {
 /// Where a thread stands at a checkpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StateSnapshot {
+    /// The graph within the thread's that it is the state of; empty for the outermost.
+    pub ns: Namespace,
     /// The state, the next nodes and the tasks.
     pub view: StateView,
     /// The checkpoint as it is kept; `None` for a thread without any.
@@ -103,12 +105,14 @@ impl<S: State> GraphThread<S> {
     /// `InvalidUpdate` if no node on the way is a graph.
     pub fn subgraph(&self, ns: &Namespace) -> Result<Self, GraphRunError> {
         let mut core = Arc::clone(self.graph.core());
+        let mut kept = Namespace::default();
         for part in ns.parts() {
-            let node = part.split(':').next().unwrap_or_default();
-            let child = core.topology.id(node).and_then(|id| core.node(id)?.subgraph.clone());
-            core = child.ok_or_else(|| invalid(&format!("no graph runs at `{ns}`")))?;
+            let (node, task) = part.split_once(':').unwrap_or((part, ""));
+            let (child, within) = subgraph(&core, &kept, node, task.parse().ok())
+                .ok_or_else(|| invalid(&format!("no graph runs at `{ns}`")))?;
+            (core, kept) = (child, within);
         }
-        Ok(Self { graph: self.graph.clone(), id: self.id.clone(), core, ns: ns.clone() })
+        Ok(Self { graph: self.graph.clone(), id: self.id.clone(), core, ns: kept })
     }
 
     /// Where the graph runs: empty for the outermost.
@@ -169,9 +173,8 @@ impl<S: State> GraphThread<S> {
         Box::pin(async move {
             let thread = self.kept()?;
             for task in &snapshot.view.tasks {
-                let Some(ns) = task.subgraph.clone() else { continue };
-                let child = core.topology.id(&task.name).and_then(|id| core.node(id)?.subgraph.clone());
-                let Some(child) = child else { continue };
+                let found = subgraph(&core, &snapshot.ns, &task.name, Some(task.id));
+                let Some((child, ns)) = found.filter(|_| task.subgraph.is_some()) else { continue };
                 let topology = Arc::clone(&child.topology);
                 let mut inner = self::snapshot(topology, &thread, &ns, None, true).await?;
                 if inner.checkpoint.is_some() {
@@ -210,7 +213,12 @@ impl<S: State> GraphThread<S> {
         }
         let snapshots = checkpoints.into_iter().filter_map(|checkpoint| {
             let view = views.get_mut(&checkpoint.id)?.take()?;
-            Some(StateSnapshot { view, checkpoint: Some(checkpoint), subgraphs: BTreeMap::new() })
+            Some(StateSnapshot {
+                ns: self.ns.clone(),
+                view,
+                checkpoint: Some(checkpoint),
+                subgraphs: BTreeMap::new(),
+            })
         });
         Ok(snapshots.collect())
     }
@@ -335,6 +343,21 @@ impl<S: State> GraphThread<S> {
     }
 }
 
+/// The graph that a node of `core` is, and where a task of it keeps its history.
+fn subgraph(
+    core: &GraphCore,
+    ns: &Namespace,
+    node: &str,
+    task: Option<TaskId>,
+) -> Option<(Arc<GraphCore>, Namespace)> {
+    let code = core.node(core.topology.id(node)?)?;
+    let child = code.subgraph.clone()?;
+    if code.has_one_history {
+        return Some((child, ns.stable_child(node)));
+    }
+    Some((child, ns.child(node, task?)))
+}
+
 fn invalid(reason: &str) -> GraphRunError {
     GraphRunError::InvalidUpdate { reason: reason.to_owned() }
 }
@@ -357,5 +380,5 @@ async fn snapshot(
     if checkpoint.is_none() {
         view.values = Value::Object(serde_json::Map::new());
     }
-    Ok(StateSnapshot { view, checkpoint, subgraphs: BTreeMap::new() })
+    Ok(StateSnapshot { ns: ns.clone(), view, checkpoint, subgraphs: BTreeMap::new() })
 }

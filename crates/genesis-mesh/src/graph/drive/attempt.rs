@@ -66,13 +66,18 @@ impl Live {
     /// The entry of the graph writes the run's input.
     fn enter(&self, task: &Task) -> Result<Vec<TaskWrite>, NodeError> {
         let machine = self.machine();
-        let writes = machine.input_writes().iter().filter_map(|write| match write {
-            TaskWrite::State(write) => Some(write.clone()),
-            _ => None,
-        });
-        let output = Output { writes: writes.collect(), ..Output::default() };
+        let (mut given, mut targets) = (Vec::new(), Vec::new());
+        for write in machine.input_writes() {
+            match write {
+                TaskWrite::State(write) => given.push(write.clone()),
+                target => targets.push(target.clone()),
+            }
+        }
         drop(machine);
-        self.writes_of(task.node, task.id, output)
+        let mut writes = self.writes_of(task.node, task.id, Output { writes: given, ..Output::default() })?;
+        // A command that begins a thread goes where it says, beside the entry's own way.
+        writes.extend(targets);
+        Ok(writes)
     }
 }
 

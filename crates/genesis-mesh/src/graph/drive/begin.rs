@@ -15,7 +15,7 @@ use genesis_mesh_core::run::{
 };
 use genesis_mesh_core::store::{HistoryQuery, Link, StoreError, ThreadKey};
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// How a run begins.
@@ -66,11 +66,17 @@ impl Beginning {
             machine: Mutex::new(machine),
             keeper,
             is_resumed_step: AtomicBool::new(is_resuming),
+            is_told: AtomicBool::new(false),
             sources: Mutex::default(),
         });
         match start {
             Start::Input(input) => {
                 let checkpoint = live.env.checkpoint_id();
+                live.record(Fact::InputReceived { checkpoint, input }, &[]).await?;
+            }
+            // A command to a thread without a past is its input; there is nothing to go on with, and nothing was asked.
+            Start::Continue { answer: None, writes } if origin.is_none() && !writes.is_empty() => {
+                let (checkpoint, input) = (live.env.checkpoint_id(), Input::Writes(writes));
                 live.record(Fact::InputReceived { checkpoint, input }, &[]).await?;
             }
             Start::Continue { .. } if origin.is_none() => return Err(GraphRunError::EmptyInput),
@@ -100,14 +106,22 @@ impl Live {
             _ => false,
         };
         let is_time_travel = at.is_some() && answer.is_none();
-        if is_time_travel && (is_old || !matches!(head.source, Source::Update | Source::Fork)) {
+        let is_forked = is_time_travel && (is_old || !matches!(head.source, Source::Update | Source::Fork));
+        if is_forked {
             let checkpoint = self.env.checkpoint_id();
             self.record(Fact::Forked { checkpoint }, &[]).await?;
-        } else if is_time_travel || is_old {
-            self.machine().run_again(!is_time_travel);
         }
         self.record(Fact::Resumed { answer, writes }, &[]).await?;
-        self.tell_values(None).await
+        self.tell_values(None).await?;
+        if !is_forked && (is_time_travel || is_old) {
+            // The checkpoint is told as it was left, with what its tasks had come to.
+            if self.tells_checkpoints() {
+                self.tell_checkpoint().await?;
+                self.is_told.store(true, Ordering::Relaxed);
+            }
+            self.machine().run_again(!is_time_travel);
+        }
+        Ok(())
     }
 
     /// The questions that no task has an answer to.

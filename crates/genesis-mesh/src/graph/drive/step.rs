@@ -77,6 +77,12 @@ async fn execute_beside(live: &Arc<Live>, jobs: Vec<Job>) -> Result<Option<Paren
         }
     }
     if has_failed {
+        // What has ended by now keeps what it did; the rest is stopped.
+        while let Some(joined) = running.try_join_next() {
+            if let Ok(ended) = joined {
+                live.settle(ended).await?;
+            }
+        }
         running.shutdown().await;
         live.cancel_rest().await?;
     }

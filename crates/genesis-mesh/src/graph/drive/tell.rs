@@ -6,7 +6,7 @@
 use crate::graph::error::GraphRunError;
 use crate::graph::live::Live;
 use genesis_mesh_core::run::{
-    FactRecord, Interrupt, Task, TaskEnd, TaskInput, TaskPath, TaskStatus, TaskWrite,
+    FactRecord, Interrupt, Namespace, Task, TaskEnd, TaskInput, TaskPath, TaskStatus, TaskWrite,
 };
 use genesis_mesh_core::stream::{CheckpointTold, Event, EventKind, MessagePiece, StreamMode};
 use serde_json::{Map, Value, json};
@@ -29,21 +29,26 @@ impl Live {
         self.env.is_watched(self.ns.is_root(), modes)
     }
 
-    pub(in crate::graph) fn event(&self, step: i64, kind: EventKind) -> Event {
-        Event { ns: self.ns.clone(), step, at_ms: self.env.ambient.now_ms(), kind }
-    }
-
     /// Tells an event; waits while the reader is slow. A reader that is gone is no error: the run goes on.
     pub(in crate::graph) async fn tell(&self, step: i64, kind: EventKind) {
+        self.tell_in(self.ns.clone(), step, kind).await;
+    }
+
+    /// As [`Live::tell`], from what runs in `ns` within this graph.
+    pub(in crate::graph) async fn tell_in(&self, ns: Namespace, step: i64, kind: EventKind) {
         let Some(watch) = &self.env.watch else { return };
         if self.ns.is_root() || watch.has_subgraphs {
-            let _ = watch.events.send(self.event(step, kind)).await;
+            let event = Event { ns, step, at_ms: self.env.ambient.now_ms(), kind };
+            let _ = watch.events.send(event).await;
         }
     }
 
-    pub(super) async fn tell_now(&self, kind: EventKind) {
-        let step = self.machine().step();
-        self.tell(step, kind).await;
+    /// Tells that the run stops at a breakpoint; the outermost graph does.
+    pub(super) async fn tell_paused(&self) {
+        if self.ns.is_root() {
+            let step = self.machine().step();
+            self.tell(step, EventKind::Paused).await;
+        }
     }
 
     /// Whether somebody wants to know of checkpoints, and there are any.
@@ -58,7 +63,10 @@ impl Live {
             let machine = self.machine();
             (machine.step(), machine.view(false)?)
         };
-        let Some(head) = view.head else { return Ok(()) };
+        let Some(mut head) = view.head else { return Ok(()) };
+        if let Some(keeper) = &self.keeper {
+            head.parent = keeper.parent_of(head);
+        }
         let thread = self.env.thread.as_ref().map(|thread| thread.id.clone()).unwrap_or_default();
         let parents = self.parents.iter().map(|(ns, id)| (ns.to_string(), json!(id))).collect();
         let told = CheckpointTold {
