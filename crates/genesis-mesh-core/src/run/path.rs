@@ -96,7 +96,7 @@ impl TaskPath {
     fn parse(value: &Value) -> Option<Self> {
         let parts = value.as_array()?;
         let index = |place: usize| parts.get(place)?.as_u64().and_then(|index| u32::try_from(index).ok());
-        let is_handler = parts.get(2).and_then(Value::as_str) == Some(HANDLER);
+        let is_handler = parts.iter().any(|part| part.as_str() == Some(HANDLER));
         match parts.first()?.as_str()? {
             OUTSIDE => Some(Self::Outside(index(1)?)),
             PULL => {
@@ -133,9 +133,7 @@ impl Serialize for TaskPath {
             Self::Push(index) | Self::PushHandler(index) => {
                 parts.serialize_element(PUSH)?;
                 parts.serialize_element(index)?;
-                if !self.is_handler() {
-                    parts.serialize_element(&false)?;
-                }
+                parts.serialize_element(&false)?;
             }
             Self::Call(caller, index) => {
                 parts.serialize_element(PUSH)?;

@@ -19,13 +19,13 @@ fn writes_come_from_outside_first_then_from_nodes_by_name_then_from_sends_by_pla
         TaskPath::Outside(1),
         pull("B"),
         pull("a"),
+        pull("a").handler(),
         pull("aa"),
         pull("b"),
-        pull("a").handler(),
         TaskPath::Push(0),
         TaskPath::Push(2),
-        TaskPath::Push(10),
         TaskPath::Push(2).handler(),
+        TaskPath::Push(10),
         call(pull("a"), 0),
     ];
     for (one, next) in in_order.iter().zip(in_order.iter().skip(1)) {
@@ -38,13 +38,13 @@ fn each_path_has_the_json_that_clients_know() {
     let forms = [
         (TaskPath::Outside(3), json!(["__interrupt__", 3])),
         (pull("a"), json!(["__pregel_pull", "a"])),
-        (TaskPath::Push(7), json!(["__pregel_push", 7])),
+        (TaskPath::Push(7), json!(["__pregel_push", 7, false])),
         (pull("a").handler(), json!(["__pregel_pull", "a", "node_error_handler", false])),
-        (TaskPath::Push(7).handler(), json!(["__pregel_push", 7, "node_error_handler", false])),
+        (TaskPath::Push(7).handler(), json!(["__pregel_push", 7, false, "node_error_handler", false])),
         (call(pull("a"), 1), json!(["__pregel_push", ["__pregel_pull", "a"], 1, true])),
         (
             call(call(TaskPath::Push(0), 1), 2),
-            json!(["__pregel_push", ["__pregel_push", ["__pregel_push", 0], 1, true], 2, true]),
+            json!(["__pregel_push", ["__pregel_push", ["__pregel_push", 0, false], 1, true], 2, true]),
         ),
     ];
     for (path, form) in forms {
