@@ -5,15 +5,18 @@
 //! Flow: a runner asks [`Machine::next_step`], does it, and applies what came of it; a store keeps the same facts as
 //! records, and applying them again gives the same state.
 
-mod id;
 mod path;
+mod id;
+mod fault;
 mod write;
 mod task;
-mod fault;
 mod trigger;
 mod fact;
-mod commit;
+mod live;
 mod machine;
+mod commit;
+mod plan;
+mod apply;
 mod record;
 mod view;
 mod snapshot;

@@ -1,11 +1,12 @@
 //! Commits: folding the writes of a step into the state, the triggers and the sends, in the order of task paths.
 //!
 //! Owns: the rules of concurrent writes, of values that live one step, and of deferred nodes.
-//! Never: decides when a step is over; `machine.rs` does.
+//! Never: decides when a step is over; `plan.rs` does.
 //! Flow: consume triggers, fold writes, empty what was not written, and finish if nothing else can run.
 //! Source: `apply_writes` of Pregel: all that changes in a step gets one version, one more than any before.
 
 use super::fault::StepError;
+use super::live::Live;
 use super::machine::Machine;
 use super::write::{SendPacket, TaskWrite};
 use crate::graph::{NodeId, TriggerId};
@@ -19,47 +20,6 @@ pub(super) struct Batch {
     pub(super) is_pulled: bool,
     /// The writes.
     pub(super) writes: Vec<TaskWrite>,
-}
-
-/// What lives for one step: written by the last commit, emptied by the next unless it is written again.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Live {
-    pub(super) channels: Vec<ChannelId>,
-    pub(super) triggers: Vec<TriggerId>,
-}
-
-/// Which channels this commit has written, and who did.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Written {
-    bits: Vec<u64>,
-    list: Vec<(ChannelId, Option<NodeId>)>,
-    overwritten: Vec<ChannelId>,
-}
-
-impl Written {
-    fn has(&self, channel: ChannelId) -> bool {
-        self.bits.get(channel as usize / 64).is_some_and(|word| word & (1 << (channel % 64)) != 0)
-    }
-
-    fn add(&mut self, channel: ChannelId, node: Option<NodeId>) {
-        let word = channel as usize / 64;
-        if self.bits.len() <= word {
-            self.bits.resize(word + 1, 0);
-        }
-        if let Some(bits) = self.bits.get_mut(word) {
-            *bits |= 1 << (channel % 64);
-        }
-        self.list.push((channel, node));
-    }
-
-    fn reset(&mut self) {
-        for (channel, _) in self.list.drain(..) {
-            if let Some(bits) = self.bits.get_mut(channel as usize / 64) {
-                *bits &= !(1 << (channel % 64));
-            }
-        }
-        self.overwritten.clear();
-    }
 }
 
 impl Machine {

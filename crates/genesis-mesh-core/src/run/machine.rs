@@ -1,13 +1,14 @@
-//! The run machine: where a run stands, what it does next, and what a fact changes.
+//! The run machine: where a run stands.
 //!
-//! Owns: `Machine`, its two functions `next_step` and `apply`, and the planning of tasks.
-//! Never: runs a node, waits, or reads a clock. The same facts in any order of a step's tasks give the same state.
-//! Flow: `next_step` plans a step or says why there is none; tasks end as facts; `StepCommitted` folds their writes.
+//! Owns: `Machine`, and everything that can be read of it.
+//! Never: runs a node, waits, or reads a clock.
+//! Flow: `next_step` (`plan.rs`) plans a step or says why there is none; tasks end as facts, which `apply` (`apply.rs`)
+//! takes; `StepCommitted` folds their writes (`commit.rs`).
 
-use super::commit::{Batch, Live, Written};
-use super::fact::{Answer, Fact, Input, Source, call_path};
-use super::fault::{Failure, StepError};
-use super::id::{self, CheckpointId, Namespace, TaskId};
+use super::fact::{Answer, Input, Source};
+use super::fault::Failure;
+use super::id::{CheckpointId, Namespace, TaskId};
+use super::live::{Live, Written};
 use super::path::TaskPath;
 use super::task::{Task, TaskInput, TaskStatus};
 use super::trigger::Triggers;
@@ -39,14 +40,14 @@ pub struct Machine {
     pub(super) head: Option<CheckpointHead>,
     pub(super) tasks: Vec<Task>,
     pub(super) is_planned: bool,
-    failed: Option<TaskId>,
-    answer: Option<Answer>,
-    just_ran: Vec<NodeId>,
-    breakpoints: Breakpoints,
-    has_passed_before: bool,
-    last_step: i64,
+    pub(super) failed: Option<TaskId>,
+    pub(super) answer: Option<Answer>,
+    pub(super) just_ran: Vec<NodeId>,
+    pub(super) breakpoints: Breakpoints,
+    pub(super) has_passed_before: bool,
+    pub(super) last_step: i64,
     /// Where the next task that ends is looked for first.
-    cursor: usize,
+    pub(super) cursor: usize,
 }
 
 pub(super) type SharedValue = Arc<dyn ChannelValue>;
@@ -316,342 +317,9 @@ impl Machine {
         self.is_planned
     }
 
-    /// What the run does next. Plans the step if that is not done yet.
-    pub fn next_step(&mut self) -> Decision {
-        if !self.is_planned {
-            self.plan();
-        }
-        if !self.just_ran.is_empty() && self.breakpoints.after != NodeSet::None {
-            let has_hit = self.just_ran.iter().any(|node| self.breaks(&self.breakpoints.after, *node));
-            self.just_ran.clear();
-            if has_hit && self.version > self.interrupt_seen {
-                return Decision::Pause;
-            }
-        }
-        if self.step() > self.last_step {
-            return Decision::OutOfSteps;
-        }
-        if self.tasks.is_empty() {
-            return Decision::Done;
-        }
-        if !std::mem::replace(&mut self.has_passed_before, true) && self.stops_before() {
-            self.has_passed_before = false;
-            return Decision::Pause;
-        }
-        self.decide()
-    }
-
-    fn decide(&self) -> Decision {
-        let mut is_interrupted = false;
-        for task in self.tasks.iter().filter(|task| !task.path.is_call()) {
-            match task.status {
-                TaskStatus::Ready if self.failed.is_none() => return Decision::Execute,
-                TaskStatus::Interrupted => is_interrupted = true,
-                _ => {}
-            }
-        }
-        match self.failed {
-            Some(task) => Decision::Failed(task),
-            None if is_interrupted => Decision::Interrupted,
-            None => Decision::Commit,
-        }
-    }
-
-    fn stops_before(&self) -> bool {
-        self.version > self.interrupt_seen
-            && self.tasks.iter().any(|task| self.breaks(&self.breakpoints.before, task.node))
-    }
-
-    fn breaks(&self, nodes: &NodeSet, node: NodeId) -> bool {
-        nodes.has(node) && !(self.topology.is_hidden(node) && *nodes == NodeSet::All)
-    }
-
-    /// Takes a fact.
-    ///
-    /// # Errors
-    /// The fact does not fit where the run stands, or its writes exclude each other, or are refused. After an
-    /// error of a fact with writes or of `StepCommitted` the machine must be made again from the facts before it.
-    pub fn apply(&mut self, fact: Fact) -> Result<(), StepError> {
-        match fact {
-            Fact::InputReceived { checkpoint, input } => self.receive(checkpoint, input),
-            Fact::Resumed { answer, writes } => self.resume(answer, writes),
-            Fact::Forked { checkpoint } => {
-                self.move_head(checkpoint, Source::Fork);
-                self.look_everywhere();
-                self.tasks.clear();
-                Ok(())
-            }
-            Fact::TaskFinished { task, writes, answers } => {
-                let task = self.task_mut(task)?;
-                task.status = TaskStatus::Finished(writes);
-                task.answers = answers;
-                Ok(())
-            }
-            Fact::TaskInterrupted { task, interrupts, answers } => {
-                let task = self.task_mut(task)?;
-                task.status = TaskStatus::Interrupted;
-                task.answers = answers;
-                task.interrupts = interrupts;
-                Ok(())
-            }
-            Fact::TaskFailed { task, failure, is_handled, answers } => {
-                self.fail(task, failure, is_handled, answers)
-            }
-            Fact::TaskCalled { caller, index, name } => self.call(caller, index, name),
-            Fact::StepCommitted { checkpoint } => self.commit(checkpoint),
-            Fact::StateUpdated { checkpoint, updates } => self.update(checkpoint, updates),
-        }
-    }
-
-    fn receive(&mut self, checkpoint: CheckpointId, input: Input) -> Result<(), StepError> {
-        if !self.is_planned {
-            self.plan();
-        }
-        // What an earlier run left undone is used up without its writes.
-        let dropped = self.tasks.iter().filter(|task| matches!(task.path, TaskPath::Pull(_)));
-        let dropped =
-            dropped.map(|task| Batch { node: Some(task.node), is_pulled: true, writes: Vec::new() });
-        let start = self.topology.start();
-        let begin = Batch { node: None, is_pulled: false, writes: vec![TaskWrite::Goto(start)] };
-        let batches = std::iter::once(begin).chain(dropped).collect();
-        self.fold(batches, !self.tasks.is_empty())?;
-        self.input = Some(input);
-        self.fired = Some(vec![start]);
-        self.move_head(checkpoint, Source::Input);
-        self.unplan();
-        self.tasks.clear();
-        Ok(())
-    }
-
-    fn resume(&mut self, answer: Option<Answer>, writes: Vec<TaskWrite>) -> Result<(), StepError> {
-        if !writes.is_empty() {
-            self.fold(vec![Batch { node: None, is_pulled: false, writes }], false)?;
-            self.unplan();
-        }
-        self.interrupt_seen = self.version;
-        self.answer = answer.or(self.answer.take());
-        self.failed = None;
-        self.just_ran.clear();
-        for task in &mut self.tasks {
-            let is_again =
-                matches!(task.status, TaskStatus::Interrupted | TaskStatus::Failed { is_handled: false, .. });
-            if is_again {
-                task.status = TaskStatus::Ready;
-            }
-        }
-        Ok(())
-    }
-
-    fn fail(
-        &mut self,
-        id: TaskId,
-        failure: Failure,
-        is_handled: bool,
-        answers: Vec<Value>,
-    ) -> Result<(), StepError> {
-        let is_cancelled = failure == Failure::cancelled();
-        let task = self.task_mut(id)?;
-        task.answers = answers;
-        task.failure = Some(failure.clone());
-        task.status = TaskStatus::Failed { failure, is_handled };
-        let (node, path) = (task.node, task.path.clone());
-        let handler = self.topology.node(node).and_then(|node| node.on_error).filter(|_| is_handled);
-        match handler {
-            Some(handler) => {
-                let task = self.new_task(handler, path.handler(), None);
-                self.tasks.push(task);
-            }
-            None if !path.is_call() && !is_cancelled => {
-                self.failed.get_or_insert(id);
-            }
-            None => {}
-        }
-        Ok(())
-    }
-
-    fn call(&mut self, caller: TaskId, index: u32, name: Arc<str>) -> Result<(), StepError> {
-        let caller = self.task_mut(caller)?;
-        let (node, path) = (caller.node, call_path(&caller.path, index));
-        let task = self.new_task(node, path, Some(name));
-        if self.task(task.id).is_none() {
-            self.tasks.push(task);
-        }
-        Ok(())
-    }
-
-    /// The id that a call from within a task has.
-    #[must_use]
-    pub fn call_id(&self, caller: TaskId, index: u32, name: &str) -> Option<TaskId> {
-        let caller = self.task(caller)?;
-        Some(id::task_id(self.checkpoint(), &self.ns, name, &call_path(&caller.path, index)))
-    }
-
-    fn commit(&mut self, checkpoint: CheckpointId) -> Result<(), StepError> {
-        if !self.is_planned {
-            self.plan();
-        }
-        let mut tasks = std::mem::take(&mut self.tasks);
-        let is_over = |task: &Task| match task.status {
-            TaskStatus::Finished(_) | TaskStatus::Failed { is_handled: true, .. } => true,
-            _ => task.path.is_call(),
-        };
-        if tasks.is_empty() || !tasks.iter().all(is_over) {
-            self.tasks = tasks;
-            return Err(StepError::Unfinished);
-        }
-        self.just_ran.clear();
-        self.just_ran.extend(tasks.iter().filter(|task| !task.path.is_call()).map(|task| task.node));
-        if tasks.len() > 1 {
-            tasks.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        }
-        let batches = tasks.into_iter().filter(|task| !task.path.is_call()).map(batch).collect();
-        self.fold(batches, true)?;
-        self.move_head(checkpoint, Source::Loop);
-        self.unplan();
-        Ok(())
-    }
-
-    fn update(
-        &mut self,
-        checkpoint: CheckpointId,
-        updates: Vec<(NodeId, Vec<TaskWrite>)>,
-    ) -> Result<(), StepError> {
-        if updates.is_empty() {
-            // Nothing is left to do: the tasks are used up, with the writes of those that had ended.
-            if !self.is_planned {
-                self.plan();
-            }
-            let tasks = std::mem::take(&mut self.tasks);
-            self.fold(tasks.into_iter().filter(|task| !task.path.is_call()).map(batch).collect(), true)?;
-        } else {
-            let batches = updates.into_iter().map(|(node, writes)| Batch {
-                node: Some(node),
-                is_pulled: false,
-                writes,
-            });
-            self.fold(batches.collect(), true)?;
-        }
-        let is_new = self.head.is_none();
-        self.move_head(checkpoint, Source::Update);
-        if let Some(head) = self.head.as_mut().filter(|_| is_new) {
-            // There was no input before it, whose step would be -1.
-            head.step = 0;
-        }
-        self.look_everywhere();
-        self.tasks.clear();
-        Ok(())
-    }
-
-    fn move_head(&mut self, id: CheckpointId, source: Source) {
-        let step = self.step();
-        self.answer = None;
-        self.head = Some(CheckpointHead { id, parent: self.head.map(|head| head.id), step, source });
-    }
-
-    /// Tasks were dropped with their triggers unseen, so the plan begins with all triggers, not with those just set.
-    fn look_everywhere(&mut self) {
-        self.unplan();
-        self.fired = None;
-    }
-
-    fn unplan(&mut self) {
-        self.is_planned = false;
-        self.has_passed_before = false;
-        self.failed = None;
-    }
-
-    fn checkpoint(&self) -> CheckpointId {
-        self.head.map(|head| head.id).unwrap_or_default()
-    }
-
-    fn task_mut(&mut self, id: TaskId) -> Result<&mut Task, StepError> {
-        // Tasks mostly end in the order in which they began: the search begins where the last one ended.
-        let (before, after) = self.tasks.split_at(self.cursor.min(self.tasks.len()));
-        let middle = before.len();
-        let found = after.iter().position(|task| task.id == id).map(|place| place + middle);
-        let place = found.or_else(|| before.iter().position(|task| task.id == id));
-        self.cursor = place.map_or(0, |place| place + 1);
-        place.and_then(|place| self.tasks.get_mut(place)).ok_or(StepError::UnknownTask { task: id })
-    }
-
-    /// Makes the tasks of the step: sends by index, then nodes by name. What is known of a task is kept.
-    fn plan(&mut self) {
-        self.is_planned = true;
-        let known = std::mem::take(&mut self.tasks);
-        let topology = Arc::clone(&self.topology);
-        for (packet, index) in std::mem::take(&mut self.sends).iter().zip(0..) {
-            if let Some(node) = topology.id(&packet.node).filter(|node| !topology.is_hidden(*node)) {
-                let mut task = self.new_task(node, TaskPath::Push(index), None);
-                task.run_timeout = packet.run_timeout;
-                self.tasks.push(task);
-            }
-            self.sends.push(packet.clone());
-        }
-        let fires = |trigger: &TriggerId| self.triggers.fires(&topology, *trigger);
-        let mut nodes: Vec<NodeId> = match self.fired.take() {
-            Some(fired) => fired
-                .into_iter()
-                .filter(fires)
-                .filter_map(|trigger| topology.trigger_target(trigger))
-                .collect(),
-            None => {
-                let all = 0..u32::try_from(topology.trigger_count()).unwrap_or(u32::MAX);
-                all.filter(fires).filter_map(|trigger| topology.trigger_target(trigger)).collect()
-            }
-        };
-        nodes.sort_unstable();
-        nodes.dedup();
-        self.tasks.reserve_exact(nodes.len());
-        for node in nodes {
-            let path =
-                TaskPath::Pull(topology.node(node).map(|node| Arc::clone(&node.name)).unwrap_or_default());
-            let task = self.new_task(node, path, None);
-            self.tasks.push(task);
-        }
-        if !known.is_empty() {
-            self.keep(known);
-        }
-    }
-
-    /// Puts what is known of tasks into the plan; calls and handlers are part of it.
-    fn keep(&mut self, known: Vec<Task>) {
-        for task in known {
-            match self.tasks.iter_mut().find(|planned| planned.id == task.id) {
-                Some(planned) => *planned = task,
-                None if task.path.is_call() || task.path.is_handler() => self.tasks.push(task),
-                None => {}
-            }
-        }
-    }
-
-    fn new_task(&self, node: NodeId, path: TaskPath, name: Option<Arc<str>>) -> Task {
-        let own = || self.topology.node(node).map(|node| Arc::clone(&node.name)).unwrap_or_default();
-        let name = name.unwrap_or_else(own);
-        Task {
-            id: id::task_id(self.checkpoint(), &self.ns, &name, &path),
-            node,
-            name,
-            path,
-            run_timeout: None,
-            answers: Vec::new(),
-            interrupts: Vec::new(),
-            failure: None,
-            status: TaskStatus::Ready,
-        }
-    }
-
     /// Whether the input is a value, not writes.
     #[must_use]
     pub fn is_function(&self) -> bool {
         self.topology.style() == Style::Function
     }
-}
-
-fn batch(task: Task) -> Batch {
-    let is_pulled = matches!(task.path, TaskPath::Pull(_));
-    let writes = match task.status {
-        TaskStatus::Finished(writes) => writes,
-        _ => Vec::new(),
-    };
-    Batch { node: Some(task.node), is_pulled, writes }
 }

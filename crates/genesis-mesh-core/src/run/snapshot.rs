@@ -3,9 +3,9 @@
 //! Owns: the form of a snapshot, and the way back to a machine.
 //! Never: holds tasks; a snapshot is taken where a step has just been committed. Untracked channels stay out.
 
-use super::commit::Live;
 use super::fact::{Input, Source};
 use super::id::{CheckpointId, Namespace};
+use super::live::Live;
 use super::machine::{CheckpointHead, Machine};
 use super::record::{RecordError, WriteRecord};
 use super::write::TaskWrite;
