@@ -8,3 +8,4 @@ mod testing;
 mod probe;
 mod examples;
 mod derive;
+mod graph;
