@@ -122,6 +122,25 @@ async fn an_answer_that_does_not_fit_is_refused_and_the_question_stays_open() {
 }
 
 #[tokio::test]
+async fn an_answer_that_does_not_fit_can_be_read_in_another_way() {
+    let node = async |_: Snapshot<Log>, context: Context| -> Asked {
+        let word = match context.interrupt::<u32>("how many?") {
+            Ok(number) => format!("number {number}"),
+            Err(_) => format!("word {}", context.interrupt::<String>("how many?")?),
+        };
+        Ok(Log::update().log([word]))
+    };
+    let graph: Graph<Log> = Graph::builder("lenient").node("a", node).entry("a").build().unwrap();
+    let graph = kept(graph);
+    for (answer, wanted) in [(json!(3), "number 3"), (json!("three"), "word three")] {
+        let thread = answer.to_string();
+        graph.run(json!({})).thread(&thread).await.unwrap();
+        let outcome = graph.resume(answer).thread(&thread).await.unwrap();
+        assert_eq!(read(&outcome.state().unwrap()), wanted);
+    }
+}
+
+#[tokio::test]
 async fn an_answer_needs_a_thread_and_going_on_needs_a_run_before() {
     let graph: Graph<Log> =
         Graph::builder("none").node("a", asks("a", &Count::default())).entry("a").build().unwrap();

@@ -147,6 +147,26 @@ async fn ephemeral_values_and_topics_are_gone_after_one_step_and_untracked_ones_
 }
 
 #[tokio::test]
+async fn a_branch_sees_a_value_that_lives_one_step_only_if_its_node_wrote_it() {
+    let write = async |_: Snapshot<Blog>| Blog::update().hint(Some("left".into()));
+    let sign = |name: &'static str| move |_: Snapshot<Blog>| std::future::ready(Blog::update().log([name]));
+    let route = |blog: &Blog| if blog.hint.is_some() { "left" } else { "right" };
+    let graph: Graph<Blog> = Graph::builder("hints")
+        .node("write", write)
+        .node("quiet", sign("quiet"))
+        .node("left", sign("left"))
+        .node("right", sign("right"))
+        .edge(START, "write")
+        .edge("write", "quiet")
+        .branch_to("write", route, ["left", "right"])
+        .branch_to("quiet", route, ["left", "right"])
+        .build()
+        .unwrap();
+    let outcome = graph.run(json!({})).await.unwrap();
+    assert_eq!(outcome.state().unwrap().log, ["left", "quiet", "right"]);
+}
+
+#[tokio::test]
 async fn a_node_that_returns_nothing_an_option_or_several_updates_writes_just_that() {
     let several = async |_: Snapshot<Log>| vec![Log::update().log(["a"]), Log::update().log(["b"])];
     let nothing = async |_: Snapshot<Log>| None::<LogUpdate>;
