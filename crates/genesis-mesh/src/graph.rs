@@ -47,7 +47,7 @@ pub use live::{Context, HandledFailure};
 pub use node::{Fallible, IntoNode, IntoRoute};
 pub use outcome::Outcome;
 pub use output::{IntoOutput, Output};
-pub use policy::{CachePolicy, CallOptions, RetryPolicy, TimeoutPolicy};
+pub use policy::{CacheKey, CachePolicy, CallOptions, RetryPolicy, TimeoutPolicy};
 pub use request::{DrainHandle, RunRequest};
 pub use start::{InputForm, IntoInput};
 pub use stream::{EventStream, GraphStream};

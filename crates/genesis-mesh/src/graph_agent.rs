@@ -129,7 +129,7 @@ impl GraphRun {
         match event.kind {
             EventKind::MessageDelta { piece, .. } => self.tell_piece(piece),
             EventKind::Custom { name, value, .. } => {
-                self.updates.push_back(Update::Custom { ns, node: name, value })
+                self.updates.push_back(Update::Custom { ns, node: name, value });
             }
             EventKind::TaskEnded { ref name, ref end, .. } => {
                 let genesis_mesh_core::run::TaskEnd::Finished(writes) = end else { return };

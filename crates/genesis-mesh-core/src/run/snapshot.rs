@@ -131,16 +131,16 @@ impl Machine {
     /// # Errors
     /// A stored value no longer fits its channel.
     pub fn restore(
-        topology: Arc<Topology>,
+        topology: &Arc<Topology>,
         ns: Namespace,
         snapshot: MachineSnapshot,
     ) -> Result<Self, RecordError> {
-        let mut machine = Self::new(Arc::clone(&topology), ns);
+        let mut machine = Self::new(Arc::clone(topology), ns);
         let MachineSnapshot { checkpoint, parent, step, source, version, .. } = snapshot;
         machine.head = Some(CheckpointHead { id: checkpoint, parent, step, source });
         machine.version = version;
         for (name, value) in snapshot.values {
-            let write = WriteRecord::Overwrite(name, value).decode(&topology)?;
+            let write = WriteRecord::Overwrite(name, value).decode(topology)?;
             if let Some(TaskWrite::State(write)) = write {
                 let folded = topology.shape().fold(&mut machine.state, write.channel, write.value, true);
                 folded.map_err(|error| crate::state::ValueError {
@@ -150,7 +150,7 @@ impl Machine {
             }
         }
         for write in snapshot.writes {
-            match write.decode(&topology)? {
+            match write.decode(topology)? {
                 Some(TaskWrite::Send(packet)) => machine.sends.push(packet),
                 Some(TaskWrite::State(write)) => machine.unfinished.push(write),
                 Some(TaskWrite::Return(value)) => machine.returned = Some(value),
@@ -164,7 +164,7 @@ impl Machine {
                 _ => None,
             },
             Some(writes) => {
-                let writes = writes.into_iter().filter_map(|write| write.decode(&topology).transpose());
+                let writes = writes.into_iter().filter_map(|write| write.decode(topology).transpose());
                 Some(Input::Writes(writes.collect::<Result<_, _>>()?))
             }
             None => None,
@@ -194,7 +194,7 @@ impl Machine {
                     }
                 }
                 None if record.is_set && !topology.deferred().contains(&trigger) => {
-                    self.live.triggers.push(trigger)
+                    self.live.triggers.push(trigger);
                 }
                 None => {}
             }

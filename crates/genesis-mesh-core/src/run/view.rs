@@ -79,7 +79,7 @@ impl Machine {
         }
         let tasks: Vec<Task> = machine.tasks.iter().filter(|task| !task.path.is_call()).cloned().collect();
         let is_ended = |task: &Task| matches!(task.status, TaskStatus::Finished(_));
-        let next = tasks.iter().filter(|task| !(is_live && is_ended(task)) && !task.path.is_handler());
+        let next = tasks.iter().filter(|task| !(task.path.is_handler() || is_live && is_ended(task)));
         let next = next.map(|task| Arc::clone(&task.name)).collect();
         let views = tasks
             .iter()

@@ -40,7 +40,7 @@ impl Event {
                 add(StreamMode::Checkpoints, payload);
             }
             EventKind::StateChanged { values, interrupts } => {
-                add(StreamMode::Values, state(values, interrupts.as_deref()))
+                add(StreamMode::Values, state(values, interrupts.as_deref()));
             }
             EventKind::TaskStarted { task, name, input, triggers } => {
                 let payload = json!({"id": task, "name": name, "input": input, "triggers": triggers});

@@ -79,9 +79,8 @@ fn look(machine: &mut Machine, place: u8) {
         2 => machine.limit(u32::from(place), Breakpoints { before: NodeSet::All, after: NodeSet::All }),
         3 => {
             let snapshot = machine.snapshot().unwrap();
-            let restored = snapshot.map(|snapshot| {
-                Machine::restore(Arc::clone(machine.topology()), Namespace::default(), snapshot)
-            });
+            let restored =
+                snapshot.map(|snapshot| Machine::restore(machine.topology(), Namespace::default(), snapshot));
             if let Some(Ok(restored)) = restored {
                 *machine = restored;
             }
@@ -184,7 +183,7 @@ proptest! {
             replace(&mut stored, &mut (*place as usize % 24), value);
         }
         let Ok(snapshot) = serde_json::from_value::<MachineSnapshot>(stored) else { return Ok(()) };
-        let restored = Machine::restore(case.graph.topology(), Namespace::default(), snapshot);
+        let restored = Machine::restore(&case.graph.topology(), Namespace::default(), snapshot);
         let Ok(mut machine) = restored else { return Ok(()) };
         look(&mut machine, 2);
         for (kind, place) in [(4, 0), (9, 0), (2, 0), (11, 3), (0, 0), (4, 0), (9, 0)] {

@@ -30,7 +30,7 @@ proptest! {
             let text = live.sights[begin]["snapshot"].to_string();
             let snapshot: MachineSnapshot = serde_json::from_str(&text).unwrap();
             let ns = Namespace::default();
-            let mut restored = Machine::restore(Arc::clone(&topology), ns, snapshot).unwrap();
+            let mut restored = Machine::restore(&topology, ns, snapshot).unwrap();
             prop_assert_eq!(&sight(&restored), &live.sights[begin], "restored after {:?}", &live.records[begin]);
             for (record, seen) in live.records.iter().zip(&live.sights).skip(begin + 1).take(12) {
                 feed(&mut restored, record)?;

@@ -97,7 +97,11 @@ fn object(value: &Value) -> Map<String, Value> {
 }
 
 fn put_of(ns: &str, key: &str, value: Value) -> Result<ItemPut, Failed> {
-    Ok(ItemPut::new(namespace(ns)?, key, object(&value)))
+    let object = match value {
+        Value::Object(object) => object,
+        _ => Map::new(),
+    };
+    Ok(ItemPut::new(namespace(ns)?, key, object))
 }
 
 /// Puts the items that most checks look for.

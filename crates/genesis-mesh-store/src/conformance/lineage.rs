@@ -56,7 +56,7 @@ fn replay(links: Vec<Link>) -> Result<Machine, super::samples::Failed> {
         let mut made = link.checkpoint.fact;
         if let Some(snapshot) = link.snapshot {
             made = None;
-            machine = Machine::restore(Arc::clone(machine.topology()), Namespace::default(), *snapshot)?;
+            machine = Machine::restore(machine.topology(), Namespace::default(), *snapshot)?;
         }
         for record in made.into_iter().chain(link.pending) {
             machine.next_step();

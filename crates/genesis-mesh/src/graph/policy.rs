@@ -85,8 +85,11 @@ pub struct CachePolicy {
     /// For how long; `None` is for as long as the process lives.
     pub ttl: Option<Duration>,
     /// What of the input makes it equal to another; without it all of it.
-    pub key: Option<Arc<dyn Fn(&Value) -> String + Send + Sync>>,
+    pub key: Option<CacheKey>,
 }
+
+/// A function from an input to what makes it equal to another.
+pub type CacheKey = Arc<dyn Fn(&Value) -> String + Send + Sync>;
 
 impl CachePolicy {
     /// When what is kept at `now_ms` is too old; `None` for never.

@@ -32,7 +32,6 @@ const EVENTS_WAITING_MAX: usize = 256;
 
 impl<S: State> Graph<S> {
     /// Runs the graph with an input: an update of the state, or its JSON.
-    #[must_use]
     pub fn run(&self, input: impl IntoInput<S>) -> RunRequest<S> {
         RunRequest::new(self, StartForm::Input(input.into_input()))
     }
@@ -47,20 +46,17 @@ impl<S: State> Graph<S> {
     ///
     /// # Errors
     /// None here: an answer that is no JSON is told by the run.
-    #[must_use]
     pub fn resume(&self, answer: impl Serialize) -> RunRequest<S> {
         let answer = serde_json::to_value(answer).unwrap_or_default();
         RunRequest::new(self, StartForm::Continue { answer: Some(Answer::One(answer)), command: None })
     }
 
     /// Goes on with answers by the ids of their questions; those that stay open are asked again.
-    #[must_use]
     pub fn resume_each(&self, answers: BTreeMap<InterruptId, Value>) -> RunRequest<S> {
         RunRequest::new(self, StartForm::Continue { answer: Some(Answer::ById(answers)), command: None })
     }
 
     /// Goes on with writes and targets, before the step that is next.
-    #[must_use]
     pub fn command(&self, command: Command<S>) -> RunRequest<S> {
         RunRequest::new(self, StartForm::Continue { answer: None, command: Some(command) })
     }
@@ -161,7 +157,6 @@ impl<S: State> RunRequest<S> {
     }
 
     /// A handle that asks the run to stop before its next step, and keeps what it did.
-    #[must_use]
     pub fn drain_handle(&self) -> DrainHandle {
         DrainHandle(Arc::clone(&self.draining))
     }
@@ -173,7 +168,6 @@ impl<S: State> RunRequest<S> {
     }
 
     /// As [`RunRequest::stream`], and tells of graphs within the graph.
-    #[must_use]
     pub fn stream_with_subgraphs(self, modes: impl IntoIterator<Item = StreamMode>) -> GraphStream<S> {
         self.stream_of(modes.into_iter().collect(), true)
     }

@@ -181,7 +181,7 @@ pub(in crate::graph) fn replay_each(
     for link in links {
         let id = link.checkpoint.id;
         match (link.snapshot, link.checkpoint.fact) {
-            (Some(snapshot), _) => machine = Machine::restore(Arc::clone(topology), ns.clone(), *snapshot)?,
+            (Some(snapshot), _) => machine = Machine::restore(topology, ns.clone(), *snapshot)?,
             (None, Some(fact)) => {
                 for fact in fact.decode(topology)? {
                     machine.apply(fact)?;

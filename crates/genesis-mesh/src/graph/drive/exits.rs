@@ -114,7 +114,7 @@ fn push(core: &GraphCore, goto: Goto, writes: &mut Vec<TaskWrite>) -> Result<(),
         Goto::Node(name) => match core.topology.id(&name) {
             Some(node) => writes.push(TaskWrite::Goto(node)),
             None => {
-                tracing::warn!(graph = %core.topology.name(), node = %name, "a branch or command goes to a node that does not exist; it is passed over")
+                tracing::warn!(graph = %core.topology.name(), node = %name, "a branch or command goes to a node that does not exist; it is passed over");
             }
         },
         Goto::Send(send) if &*send.0.node == END => {
