@@ -117,8 +117,7 @@ fn channels(count: usize, has_store: bool) -> Outcome<Graph<DynState>> {
     let names: Vec<String> = (0..10).map(|node| format!("n{node}")).collect();
     let mut builder = Graph::builder("channels").shape(shape).edge(START, "n0");
     for name in &names {
-        let step =
-            async |state: Snapshot<DynState>| json!({"n": state["n"].as_i64().unwrap_or_default() + 1});
+        let step = async |state: Snapshot<DynState>| json!({"n": state.get("n").and_then(serde_json::Value::as_i64).unwrap_or_default() + 1});
         builder = builder.node(name, step);
     }
     finish(builder.sequence(names).build()?, 10, has_store)

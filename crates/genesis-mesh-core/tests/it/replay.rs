@@ -4,7 +4,6 @@ use crate::driver::{Live, cases, sight};
 use crate::replays::feed;
 use genesis_mesh_core::run::{Machine, MachineSnapshot, Namespace};
 use proptest::prelude::*;
-use std::sync::Arc;
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]

@@ -37,7 +37,6 @@ impl<S: State> Graph<S> {
     }
 
     /// Goes on where the thread stands: after a breakpoint, a failure, a crash.
-    #[must_use]
     pub fn go_on(&self) -> RunRequest<S> {
         RunRequest::new(self, StartForm::Continue { answer: None, command: None })
     }
@@ -162,7 +161,6 @@ impl<S: State> RunRequest<S> {
     }
 
     /// Runs, and tells these views on the way.
-    #[must_use]
     pub fn stream(self, modes: impl IntoIterator<Item = StreamMode>) -> GraphStream<S> {
         self.stream_of(modes.into_iter().collect(), false)
     }
