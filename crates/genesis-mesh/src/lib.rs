@@ -30,6 +30,7 @@ pub mod local {
 
 pub use agent::{Agent, AgentInfo, GraphPlanError, Models};
 pub use chat::RunInput;
+pub use genesis_mesh_core::items;
 pub use genesis_mesh_core::state::{self, Part, State};
 pub use genesis_mesh_core::{
     BoxFuture, CancelHandle, FinishReason, GenerateRequest, Grammar, Message, Model, ModelError, ModelEvent,
@@ -40,7 +41,7 @@ pub use genesis_mesh_macros::{Part, State, entrypoint, task};
 pub use genesis_mesh_models::{
     ApiKey, OpenAiError, OpenAiModel, OpenAiOptions, OpenAiTimeouts, ScriptError, ScriptedModel,
 };
-pub use genesis_mesh_store::MemoryStore;
+pub use genesis_mesh_store::{ItemsOptions, MemoryItems, MemoryStore};
 pub use input::{
     FunctionForm, FunctionNameForm, JsonSchemaForm, ModelInput, NamedToolForm, ResponseFormat, Stop,
     ToolChoiceForm, ToolChoiceMode, ToolForm,

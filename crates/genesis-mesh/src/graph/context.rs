@@ -6,6 +6,7 @@
 
 use super::error::NodeError;
 use super::live::{Context, HandledFailure};
+use genesis_mesh_core::items::Items;
 use genesis_mesh_core::run::{CheckpointId, Interrupt, InterruptId, Namespace, TaskId, TaskPath};
 use genesis_mesh_core::stream::{EventKind, StreamMode};
 use schemars::JsonSchema;
@@ -117,6 +118,12 @@ impl Context {
     #[must_use]
     pub fn context<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         Arc::clone(self.0.live.env.context.as_ref()?).downcast().ok()
+    }
+
+    /// The keyed items that outlive threads, if the graph has any.
+    #[must_use]
+    pub fn items(&self) -> Option<&Arc<dyn Items>> {
+        self.0.live.env.items.as_ref()
     }
 
     /// The thread of the run, if it has one.

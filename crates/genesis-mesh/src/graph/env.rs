@@ -3,6 +3,7 @@
 //! Owns: `Env`, shared by all graphs and tasks of one run, and the ids that follow from the clock.
 //! Never: changes while the run goes on, but for the one answer that the first asker takes.
 
+use genesis_mesh_core::items::Items;
 use genesis_mesh_core::run::{CheckpointId, InterruptId};
 use genesis_mesh_core::store::Store;
 use genesis_mesh_core::stream::{Event, StreamMode, StreamModes};
@@ -59,6 +60,7 @@ pub(crate) struct Env {
     /// The run's name, if the caller gave one, and the number that names it else.
     pub(crate) run_name: Option<String>,
     pub(crate) run_number: u128,
+    pub(crate) items: Option<Arc<dyn Items>>,
     pub(crate) context: Option<Arc<dyn Any + Send + Sync>>,
     pub(crate) metadata: Map<String, Value>,
     pub(crate) durability: Durability,
@@ -116,6 +118,7 @@ impl Env {
             thread: None,
             run_name: self.run_name.clone(),
             run_number: self.run_number,
+            items: self.items.clone(),
             context: self.context.clone(),
             metadata: self.metadata.clone(),
             durability: self.durability,

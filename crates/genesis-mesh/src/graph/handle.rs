@@ -6,6 +6,7 @@
 use super::env::{Ambient, Durability, SystemAmbient};
 use super::live::GraphCore;
 use genesis_mesh_core::graph::Picture;
+use genesis_mesh_core::items::Items;
 use genesis_mesh_core::state::State;
 use genesis_mesh_core::store::Store;
 use serde_json::Value;
@@ -38,6 +39,7 @@ pub struct Graph<S> {
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) store: Option<Arc<dyn Store>>,
+    pub(super) items: Option<Arc<dyn Items>>,
     pub(super) ambient: Arc<dyn Ambient>,
     pub(super) recursion_limit: u32,
     pub(super) durability: Durability,
@@ -47,6 +49,7 @@ impl<S: State> Graph<S> {
     pub(super) fn new(core: Arc<GraphCore>) -> Self {
         let settings = Settings {
             store: None,
+            items: None,
             ambient: Arc::new(SystemAmbient),
             recursion_limit: RECURSION_LIMIT,
             durability: Durability::default(),
@@ -62,6 +65,13 @@ impl<S: State> Graph<S> {
     #[must_use]
     pub fn with_store(mut self, store: Arc<dyn Store>) -> Self {
         self.settings.store = Some(store);
+        self
+    }
+
+    /// The same graph with keyed items that outlive threads: `Context::items`.
+    #[must_use]
+    pub fn with_items(mut self, items: Arc<dyn Items>) -> Self {
+        self.settings.items = Some(items);
         self
     }
 

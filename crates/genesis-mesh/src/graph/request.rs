@@ -229,6 +229,7 @@ impl<S: State> RunRequest<S> {
             thread,
             run_name: self.run_id,
             run_number: next_id(&*settings.ambient),
+            items: settings.items.clone(),
             context: self.context,
             metadata: self.metadata,
             durability: settings.durability,
