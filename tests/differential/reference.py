@@ -107,6 +107,8 @@ def plain(value: Any) -> Any:
             return snapshot_of(value)
         case BaseException():
             return error_of(value)
+        case {"__overwrite__": replaced} if len(value) == 1:
+            return {"overwrite": plain(replaced)}
         case dict():
             return {key: plain(item) for key, item in value.items()}
         case list() | tuple():

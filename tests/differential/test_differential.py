@@ -28,8 +28,11 @@ def load(path: pathlib.Path) -> dict[str, Any]:
 
 
 def without(value: Any, path: list[str]) -> None:
-    """Takes the part at a path out of an outcome, where it is there."""
+    """Takes the part at a path out of an outcome, also where only the other outcome has it."""
     if not path or not isinstance(value, (dict, list)):
+        return
+    if len(path) == 1 and path[0] != "*" and isinstance(value, dict):
+        value[path[0]] = "differs"
         return
     keys = list(value) if isinstance(value, dict) else list(range(len(value)))
     for key in keys:

@@ -96,7 +96,7 @@ impl TaskPath {
     fn parse(value: &Value) -> Option<Self> {
         let parts = value.as_array()?;
         let index = |place: usize| parts.get(place)?.as_u64().and_then(|index| u32::try_from(index).ok());
-        let is_handler = parts.iter().any(|part| part.as_str() == Some(HANDLER));
+        let is_handler = parts.iter().skip(2).any(|part| part.as_str() == Some(HANDLER));
         match parts.first()?.as_str()? {
             OUTSIDE => Some(Self::Outside(index(1)?)),
             PULL => {

@@ -173,17 +173,28 @@ impl RecordError {
 }
 
 impl WriteRecord {
-    /// The write with names; `None` if it goes to a channel that is never stored.
+    /// The write with names, as it is kept; `None` if it goes to a channel that is never stored.
     ///
     /// # Errors
     /// The value is no JSON.
     pub fn of(write: &TaskWrite, topology: &Topology) -> Result<Option<Self>, serde_json::Error> {
+        if let TaskWrite::State(write) = write
+            && topology.shape().channel(write.channel).is_some_and(is_untracked)
+        {
+            return Ok(None);
+        }
+        let mut record = Self::told(write, topology)?;
+        if let Some(Self::Send { input, .. }) = &mut record {
+            leave_untracked(input, topology);
+        }
+        Ok(record)
+    }
+
+    /// The write with names, as those who watch see it: with what is never stored.
+    fn told(write: &TaskWrite, topology: &Topology) -> Result<Option<Self>, serde_json::Error> {
         Ok(Some(match write {
             TaskWrite::State(write) => {
                 let Some(channel) = topology.shape().channel(write.channel) else { return Ok(None) };
-                if is_untracked(channel) {
-                    return Ok(None);
-                }
                 let (name, value) = (channel.name.to_string(), write.value.to_json()?);
                 if write.is_overwrite { Self::Overwrite(name, value) } else { Self::Set(name, value) }
             }
@@ -194,7 +205,7 @@ impl WriteRecord {
             }
             TaskWrite::Send(packet) => Self::Send {
                 node: packet.node.to_string(),
-                input: tracked(packet.input.to_json()?, topology),
+                input: packet.input.to_json()?,
                 run_timeout_ms: packet
                     .run_timeout
                     .map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
@@ -248,13 +259,32 @@ impl WriteRecord {
 }
 
 impl FactRecord {
-    /// The fact with names. To be called before the fact is applied, on the machine that it will be applied to.
+    /// The fact with names, as it is kept. To be called before the fact is applied, on the machine that it will be applied
+    /// to.
     ///
     /// # Errors
     /// A value is no JSON.
     pub fn of(fact: &Fact, machine: &Machine) -> Result<Option<Self>, serde_json::Error> {
+        Self::with(fact, machine, WriteRecord::of)
+    }
+
+    /// As [`FactRecord::of`], as those who watch see it: with writes that are never stored.
+    ///
+    /// # Errors
+    /// A value is no JSON.
+    pub fn told(fact: &Fact, machine: &Machine) -> Result<Option<Self>, serde_json::Error> {
+        Self::with(fact, machine, WriteRecord::told)
+    }
+
+    fn with(
+        fact: &Fact,
+        machine: &Machine,
+        name: fn(&TaskWrite, &Topology) -> Result<Option<WriteRecord>, serde_json::Error>,
+    ) -> Result<Option<Self>, serde_json::Error> {
         let topology = machine.topology();
-        let names = |writes: &[TaskWrite]| WriteRecord::all(writes, topology);
+        let names = |writes: &[TaskWrite]| {
+            writes.iter().filter_map(|write| name(write, topology).transpose()).collect::<Result<Vec<_>, _>>()
+        };
         Ok(Some(match fact {
             Fact::InputReceived { checkpoint, input } => {
                 let writes = match input {
@@ -375,12 +405,11 @@ fn is_untracked(channel: &Channel) -> bool {
     matches!(channel.kind, ChannelKind::Untracked { .. })
 }
 
-/// The input of a send without the keys of untracked channels.
-fn tracked(mut input: Value, topology: &Topology) -> Value {
-    if let Value::Object(object) = &mut input {
+/// Takes the keys of untracked channels out of the input of a send.
+fn leave_untracked(input: &mut Value, topology: &Topology) {
+    if let Value::Object(object) = input {
         for channel in topology.shape().channels().iter().filter(|channel| is_untracked(channel)) {
             object.remove(&*channel.name);
         }
     }
-    input
 }

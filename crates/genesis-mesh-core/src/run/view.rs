@@ -5,7 +5,7 @@
 //! Flow: `get_state` and the history read a machine that was made of facts, and show it by `view`.
 
 use super::commit::Batch;
-use super::fault::Failure;
+use super::fault::{Failure, StepError};
 use super::id::{Namespace, TaskId};
 use super::machine::{CheckpointHead, Machine};
 use super::path::TaskPath;
@@ -87,13 +87,21 @@ impl Machine {
             .map(|task| task_view(task, &machine, is_live));
         let views = views.collect::<Result<_, _>>()?;
         if is_live {
-            machine.fold_ended();
+            let _ = machine.fold_ended();
         }
         Ok(StateView { values: machine.values()?, next, tasks: views, head: self.head })
     }
 
+    /// Whether the writes of tasks that have ended, beside others that have not, fit together.
+    ///
+    /// # Errors
+    /// Two of them exclude each other, or one is refused.
+    pub fn check_ended(&self) -> Result<(), StepError> {
+        self.clone().fold_ended()
+    }
+
     /// Folds the writes of tasks that have ended, for a look at the state; writes that exclude each other are left out.
-    fn fold_ended(&mut self) {
+    fn fold_ended(&mut self) -> Result<(), StepError> {
         let mut tasks: Vec<Task> = std::mem::take(&mut self.tasks)
             .into_iter()
             .filter(|task| matches!(task.status, TaskStatus::Finished(_)) && !task.path.is_call())
@@ -110,9 +118,7 @@ impl Machine {
                 .filter(|write| matches!(write, TaskWrite::State(_) | TaskWrite::Return(_)));
             Batch { node: Some(task.node), is_pulled: false, writes: writes.collect() }
         });
-        if self.fold(batches.collect(), false).is_err() {
-            *self = before;
-        }
+        self.fold(batches.collect(), false).inspect_err(|_| *self = before)
     }
 }
 
@@ -125,6 +131,13 @@ fn task_view(task: &Task, machine: &Machine, is_live: bool) -> Result<TaskView, 
         _ => None,
     };
     let interrupts = if is_live && !is_open { Vec::new() } else { task.interrupts.clone() };
+    // A handler is no task of its own here: what it asks stands with the task whose failure it handles.
+    let handler = machine
+        .tasks
+        .iter()
+        .find(|other| other.path.is_handler() && other.path == task.path.handler() && task.failure.is_some());
+    let asked = handler.filter(|handler| !(is_live && matches!(handler.status, TaskStatus::Finished(_))));
+    let interrupts = asked.map_or(interrupts, |handler| handler.interrupts.clone());
     Ok(TaskView {
         id: task.id,
         name: task.name.to_string(),

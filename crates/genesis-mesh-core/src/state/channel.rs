@@ -105,6 +105,11 @@ pub trait ChannelOps: Send + Sync {
     /// Gives ids to the parts of an accepted value that need one and have none.
     fn assign_ids(&self, value: &mut BoxValue, next_id: &mut dyn FnMut() -> String);
 
+    /// Whether its value is a conversation, whose new messages the stream `messages` shows.
+    fn is_conversation(&self) -> bool {
+        false
+    }
+
     /// Whether a channel that reduces has a value before anything is written: the empty one of its type.
     fn has_initial(&self) -> bool {
         true

@@ -111,6 +111,10 @@ where
         schemars::schema_for!(R::Update).to_value()
     }
 
+    fn is_conversation(&self) -> bool {
+        R::IS_CONVERSATION
+    }
+
     fn schema(&self) -> Value {
         schemars::schema_for!(T).to_value()
     }

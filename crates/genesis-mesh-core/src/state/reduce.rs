@@ -20,6 +20,9 @@ pub trait Reducer<T>: Send + Sync + 'static {
     /// What a write carries; often `T` itself.
     type Update: Serialize + DeserializeOwned + JsonSchema + Clone + Send + Sync + 'static;
 
+    /// Whether the value is a conversation, whose new messages the stream `messages` shows.
+    const IS_CONVERSATION: bool = false;
+
     /// Folds `update` into `current`.
     ///
     /// # Errors
@@ -154,6 +157,8 @@ pub struct Messages;
 
 impl Reducer<Vec<Message>> for Messages {
     type Update = Vec<MessageChange>;
+
+    const IS_CONVERSATION: bool = true;
 
     fn reduce(current: &mut Vec<Message>, update: Vec<MessageChange>) -> Result<(), ReduceError> {
         MessageChange::apply_all(current, update)

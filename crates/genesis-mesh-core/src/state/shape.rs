@@ -29,6 +29,7 @@ pub struct Shape {
     channels: Vec<Channel>,
     ids: HashMap<Arc<str>, ChannelId>,
     has_managed: bool,
+    has_untracked: bool,
     fresh: Box<Fresh>,
     copy: fn(&Held<AnyState>) -> Option<Arc<Held<AnyState>>>,
 }
@@ -41,10 +42,13 @@ impl Shape {
     ) -> Self {
         let ids = channels.iter().zip(0..).map(|(channel, id)| (Arc::clone(&channel.name), id)).collect();
         let has_managed = channels.iter().any(|channel| matches!(channel.kind, ChannelKind::Managed(_)));
+        let has_untracked =
+            channels.iter().any(|channel| matches!(channel.kind, ChannelKind::Untracked { .. }));
         Self {
             channels,
             ids,
             has_managed,
+            has_untracked,
             fresh: Box::new(move |present| Arc::new(Held { present, value: fresh() })),
             copy: |held| {
                 let value = held.value.downcast_ref::<S>()?.clone();
@@ -87,6 +91,12 @@ impl Shape {
     #[must_use]
     pub fn has_managed(&self) -> bool {
         self.has_managed
+    }
+
+    /// Whether some channel is never stored.
+    #[must_use]
+    pub fn has_untracked(&self) -> bool {
+        self.has_untracked
     }
 
     /// The JSON object of the channels that have a value.

@@ -212,7 +212,28 @@ fn chunk(id: &str, piece: &MessagePiece) -> Value {
             object.insert("response_metadata".to_owned(), json!({"finish_reason": finish_reason}));
             object.insert("chunk_position".to_owned(), json!("last"));
         }
-        MessagePiece::Whole(message) => return message.clone(),
+        MessagePiece::Whole(message) => return whole(message),
     }
     chunk
+}
+
+/// A whole message in the words of chat clients: `type` in place of `role`, arguments of tool calls as JSON.
+fn whole(message: &Value) -> Value {
+    let mut message = message.clone();
+    let Some(object) = message.as_object_mut() else { return message };
+    let Some(role) = object.remove("role") else { return message };
+    let word = match role.as_str() {
+        Some("user") => json!("human"),
+        Some("assistant") => json!("ai"),
+        _ => role,
+    };
+    object.insert("type".to_owned(), word);
+    for call in object.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten() {
+        let Some(call) = call.as_object_mut() else { continue };
+        if let Some(Value::String(arguments)) = call.remove("arguments") {
+            call.insert("args".to_owned(), serde_json::from_str(&arguments).unwrap_or_default());
+            call.insert("type".to_owned(), json!("tool_call"));
+        }
+    }
+    message
 }

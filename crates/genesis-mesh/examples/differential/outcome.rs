@@ -32,6 +32,9 @@ pub(crate) fn run_error(error: &GraphRunError) -> Value {
     match error {
         GraphRunError::NodeFailed { failure, .. } => self::failure(failure),
         GraphRunError::RecursionLimit { .. } => named("GraphRecursionError", ""),
+        GraphRunError::Step(error) if error.to_string().contains("no message has the id") => {
+            named("UnknownMessage", "")
+        }
         GraphRunError::Step(_) | GraphRunError::InvalidUpdate { .. } => named("InvalidUpdateError", ""),
         GraphRunError::EmptyInput => named("EmptyInputError", ""),
         GraphRunError::AmbiguousAnswer { .. } => named("AmbiguousResume", ""),

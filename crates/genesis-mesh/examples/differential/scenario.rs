@@ -266,6 +266,7 @@ impl<'a, S: State> Player<'a, S> {
         let values = item.get("values").unwrap_or(&Value::Null);
         let values = evaluate(values, &Frame::new(&self.world, Value::Null))?;
         let change = match (&values, item.get("as_node").and_then(Value::as_str)) {
+            (_, Some("__copy__")) => return Ok(StateChange::copy()),
             (Value::Null, None) | (_, Some("END")) => return Ok(StateChange::end()),
             (_, Some("START")) => StateChange::new(values).as_node(START),
             (_, Some(node)) => StateChange::new(values).as_node(node),

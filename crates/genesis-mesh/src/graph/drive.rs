@@ -36,12 +36,12 @@ pub(super) async fn drive(live: &Arc<Live>) -> Result<End, GraphRunError> {
     let mut is_first = true;
     loop {
         let (decision, is_planned_now) = live.decide();
+        let is_first = std::mem::take(&mut is_first);
         if is_planned_now || is_first {
             let is_told = is_first && live.is_told.load(Ordering::Relaxed);
             if live.tells_checkpoints() && !is_told {
                 Box::pin(live.tell_checkpoint()).await?;
             }
-            is_first = false;
         }
         match decision {
             Decision::Execute if live.env.is_draining() => return Ok(End::Stopped),
@@ -50,7 +50,12 @@ pub(super) async fn drive(live: &Arc<Live>) -> Result<End, GraphRunError> {
                     return Ok(End::Parent(command));
                 }
             }
-            Decision::Commit => live.commit().await?,
+            Decision::Commit => {
+                if is_first {
+                    Box::pin(step::tell_step(live)).await?;
+                }
+                live.commit().await?;
+            }
             Decision::Pause => {
                 Box::pin(live.tell_paused()).await;
                 return Ok(End::Stopped);
@@ -76,6 +81,8 @@ impl Live {
     /// The open questions; what finished tasks of the step have written is told first.
     async fn interrupted(&self) -> Result<Vec<Interrupt>, GraphRunError> {
         if self.ns.is_root() {
+            // An answer would not help: the step could never be committed.
+            self.machine().check_ended()?;
             self.tell_partial_values().await?;
         }
         let open: Vec<Interrupt> = {

@@ -9,7 +9,7 @@ use genesis_mesh_core::store::Store;
 use genesis_mesh_core::stream::{Event, StreamMode, StreamModes};
 use serde_json::{Map, Value};
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -70,6 +70,8 @@ pub(crate) struct Env {
     /// The answer to the one open question; whoever asks first takes it.
     pub(crate) answer: Arc<Mutex<Option<Value>>>,
     pub(crate) is_draining: Arc<AtomicBool>,
+    /// The ids of the messages that were told, while somebody watches them.
+    pub(crate) told_messages: Arc<Mutex<HashSet<String>>>,
     pub(crate) ambient: Arc<dyn Ambient>,
 }
 
@@ -112,6 +114,12 @@ impl Env {
         *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
     }
 
+    /// Notes that a message is told; whether it was not before.
+    pub(crate) fn is_new_message(&self, id: &str) -> bool {
+        let mut told = self.told_messages.lock().unwrap_or_else(PoisonError::into_inner);
+        !told.contains(id) && told.insert(id.to_owned())
+    }
+
     /// The same for a graph that keeps nothing.
     pub(crate) fn without_thread(&self) -> Self {
         Self {
@@ -127,6 +135,7 @@ impl Env {
             answers: self.answers.clone(),
             answer: Arc::clone(&self.answer),
             is_draining: Arc::clone(&self.is_draining),
+            told_messages: Arc::clone(&self.told_messages),
             ambient: Arc::clone(&self.ambient),
         }
     }

@@ -21,7 +21,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
@@ -136,6 +136,14 @@ pub struct HandledFailure {
 }
 
 impl Attempt {
+    /// Goes on where an earlier attempt of the task ended: with the answers that it was given, and after the graphs that it
+    /// ran, whose histories are their own.
+    pub(super) fn follow(&self, earlier: &Self) {
+        let given = std::mem::take(&mut earlier.answers.lock().unwrap_or_else(PoisonError::into_inner).known);
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).known = given;
+        self.children.store(earlier.children.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
     /// The answers that the task has used, for the fact of its end.
     pub(super) fn used_answers(&self) -> Vec<Value> {
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);

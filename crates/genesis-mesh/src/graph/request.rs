@@ -238,6 +238,7 @@ impl<S: State> RunRequest<S> {
             answers,
             answer: Arc::new(Mutex::new(answer)),
             is_draining: self.draining,
+            told_messages: Arc::default(),
             ambient: Arc::clone(&settings.ambient),
         };
         let (env, ns, parents) = (Arc::new(env), Namespace::default(), BTreeMap::new());

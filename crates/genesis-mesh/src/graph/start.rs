@@ -84,7 +84,20 @@ pub(super) fn begin_form<S: State>(
     Ok((Start::Continue { answer, writes }, answers, one))
 }
 
+/// The input of a graph; writes to channels that it does not take as input are left out.
 pub(super) fn input_of<S: State>(core: &GraphCore, form: InputForm<S>) -> Result<Input, GraphRunError> {
+    let mut input = given_of(core, form)?;
+    if let Input::Writes(writes) = &mut input {
+        writes.retain(|write| match write {
+            TaskWrite::State(write) => core.topology.takes_input(write.channel),
+            _ => true,
+        });
+    }
+    Ok(input)
+}
+
+/// What is given to a graph, as its input or as what a node writes.
+pub(super) fn given_of<S: State>(core: &GraphCore, form: InputForm<S>) -> Result<Input, GraphRunError> {
     let topology = &core.topology;
     let writes = match form {
         InputForm::Json(json) if topology.style() == Style::Function => {
@@ -109,7 +122,7 @@ pub(super) fn input_of<S: State>(core: &GraphCore, form: InputForm<S>) -> Result
     };
     let mut ids = 0..;
     let seed = TaskId(next_id(&super::env::SystemAmbient));
-    let taken = writes.into_iter().filter(|write| topology.takes_input(write.channel)).map(|mut write| {
+    let taken = writes.into_iter().map(|mut write| {
         if let Some(channel) = topology.shape().channel(write.channel) {
             channel.ops.assign_ids(&mut write.value, &mut || seed.derive(ids.next().unwrap_or_default()));
         }

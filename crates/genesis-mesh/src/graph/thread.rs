@@ -11,10 +11,11 @@ use super::error::GraphRunError;
 use super::handle::Graph;
 use super::live::GraphCore;
 use super::output::IntoOutput;
-use super::start::{InputForm, IntoInput, input_of};
+use super::start::{InputForm, IntoInput, given_of, input_of};
 use genesis_mesh_core::graph::{END, NodeId};
 use genesis_mesh_core::run::{
-    CheckpointId, Fact, FactRecord, Input, Interrupt, Machine, Namespace, StateView, TaskId, TaskWrite,
+    CheckpointId, Fact, FactRecord, Input, Interrupt, Machine, Namespace, StateView, Task, TaskId,
+    TaskStatus, TaskWrite,
 };
 use genesis_mesh_core::state::{State, Update};
 use genesis_mesh_core::store::{Checkpoint, Entry, HistoryQuery, ThreadKey};
@@ -70,19 +71,26 @@ impl StateSnapshot {
 pub struct StateChange<S> {
     update: Option<InputForm<S>>,
     as_node: Option<String>,
+    is_copy: bool,
     state: PhantomData<S>,
 }
 
 impl<S: State> StateChange<S> {
     /// Writes `update`, as the node that ran last would.
     pub fn new(update: impl IntoInput<S>) -> Self {
-        Self { update: Some(update.into_input()), as_node: None, state: PhantomData }
+        Self { update: Some(update.into_input()), as_node: None, is_copy: false, state: PhantomData }
     }
 
     /// Writes nothing, and says that all is done: nothing runs next.
     #[must_use]
     pub fn end() -> Self {
-        Self { update: None, as_node: Some(END.to_owned()), state: PhantomData }
+        Self { update: None, as_node: Some(END.to_owned()), is_copy: false, state: PhantomData }
+    }
+
+    /// Changes nothing: the new checkpoint is a copy of the one it begins at, and stands beside it.
+    #[must_use]
+    pub fn copy() -> Self {
+        Self { update: None, as_node: None, is_copy: true, state: PhantomData }
     }
 
     /// Writes as this node would: what follows the node runs next. [`INPUT`] acts as an input of the graph.
@@ -249,29 +257,71 @@ impl<S: State> GraphThread<S> {
             return Err(invalid("no changes are given"));
         }
         for changes in steps {
-            let fact = self.fact(&machine, changes)?;
-            let Some(record) = FactRecord::of(&fact, &machine)? else { continue };
-            machine.apply(fact)?;
-            let Some(head) = machine.head() else { continue };
-            let checkpoint = Checkpoint {
-                id: head.id,
-                parent: head.parent,
-                step: head.step,
-                source: head.source,
-                created_at_ms: self.graph.settings.ambient.now_ms(),
-                parents: parents.clone(),
-                metadata: serde_json::Map::new(),
-                fact: Some(record),
-            };
-            thread.store.append(&self.key(), vec![Entry::Checkpoint(checkpoint)]).await?;
+            let entries = self.step(&mut machine, &parents, changes)?;
+            thread.store.append(&self.key(), entries).await?;
         }
         machine.head().map(|head| head.id).ok_or_else(|| invalid("no changes are given"))
+    }
+
+    /// Makes one step of changes, and gives what is to be kept of it.
+    fn step(
+        &self,
+        machine: &mut Machine,
+        parents: &BTreeMap<Namespace, CheckpointId>,
+        mut changes: Vec<StateChange<S>>,
+    ) -> Result<Vec<Entry>, GraphRunError> {
+        let mut entries = Vec::new();
+        let is_copy = changes.len() == 1 && changes.first().is_some_and(|change| change.is_copy);
+        let origin = machine.head();
+        let fact = match origin {
+            Some(_) if is_copy => Fact::Forked { checkpoint: self.next_checkpoint() },
+            None if is_copy => return Err(invalid("the thread has no checkpoint to copy")),
+            _ if changes.iter().any(|change| change.is_copy) => {
+                return Err(invalid("a copy can't be one of several changes"));
+            }
+            _ => self.fact(machine, std::mem::take(&mut changes))?,
+        };
+        if let (Fact::StateUpdated { updates, .. }, Some(origin)) = (&fact, origin) {
+            if !machine.is_planned() {
+                machine.next_step();
+            }
+            entries.extend(stand_in(machine, updates, origin.id)?);
+        }
+        let record = FactRecord::of(&fact, machine)?;
+        machine.apply(fact)?;
+        let Some(head) = machine.head() else { return Ok(entries) };
+        let mut checkpoint = Checkpoint {
+            id: head.id,
+            parent: head.parent,
+            step: head.step,
+            source: head.source,
+            created_at_ms: self.graph.settings.ambient.now_ms(),
+            parents: parents.clone(),
+            metadata: serde_json::Map::new(),
+            fact: record,
+        };
+        if is_copy {
+            // A copy stands beside its origin, so no fact leads to it.
+            checkpoint.parent = origin.and_then(|origin| origin.parent);
+            checkpoint.fact = None;
+        }
+        let (id, parent) = (checkpoint.id, checkpoint.parent);
+        entries.push(Entry::Checkpoint(checkpoint));
+        if let Some(snapshot) = machine.snapshot()?.filter(|_| is_copy) {
+            let snapshot = Box::new(snapshot.with_parent(parent));
+            entries.push(Entry::Snapshot { checkpoint: id, snapshot });
+        }
+        Ok(entries)
+    }
+
+    fn next_checkpoint(&self) -> CheckpointId {
+        CheckpointId(next_id(&*self.graph.settings.ambient))
     }
 
     /// The fact of one step of changes.
     fn fact(&self, machine: &Machine, changes: Vec<StateChange<S>>) -> Result<Fact, GraphRunError> {
         let core = &self.core;
-        let checkpoint = CheckpointId(next_id(&*self.graph.settings.ambient));
+        let checkpoint = self.next_checkpoint();
         let is_one = changes.len() == 1;
         let mut updates: Vec<(NodeId, Vec<TaskWrite>)> = Vec::new();
         for (change, index) in changes.into_iter().zip(0..) {
@@ -308,7 +358,7 @@ impl<S: State> GraphThread<S> {
         update: Option<InputForm<S>>,
     ) -> Result<Vec<TaskWrite>, GraphRunError> {
         let core = &self.core;
-        let update: Update<S> = match input_of(core, update.unwrap_or(InputForm::Json(Value::Null)))? {
+        let update: Update<S> = match given_of(core, update.unwrap_or(InputForm::Json(Value::Null)))? {
             Input::Writes(writes) => {
                 let writes = writes.into_iter().filter_map(|write| match write {
                     TaskWrite::State(write) => Some(write),
@@ -321,7 +371,7 @@ impl<S: State> GraphThread<S> {
             }
         };
         let output = update.into_output(core.topology.shape());
-        let state = || machine.state().clone();
+        let state = || machine.readable_state();
         let writes = output.and_then(|output| exits::writes(core, node, task, output, &state));
         writes.map_err(|error| invalid(&error.to_string()))
     }
@@ -356,6 +406,31 @@ fn subgraph(
         return Some((child, ns.stable_child(node)));
     }
     Some((child, ns.child(node, task?)))
+}
+
+/// The tasks that were next and that `updates` stand in for end with these writes, so that the history shows what became
+/// of them.
+fn stand_in(
+    machine: &mut Machine,
+    updates: &[(NodeId, Vec<TaskWrite>)],
+    checkpoint: CheckpointId,
+) -> Result<Vec<Entry>, GraphRunError> {
+    let mut entries = Vec::new();
+    let mut done: Vec<TaskId> = Vec::new();
+    for (node, writes) in updates {
+        let is_of_node = |task: &&Task| task.node == *node && !task.path.is_call() && !task.path.is_handler();
+        let mut tasks = machine.tasks().iter().filter(is_of_node);
+        let Some(task) = tasks.find(|task| !done.contains(&task.id)) else { continue };
+        done.push(task.id);
+        if matches!(task.status, TaskStatus::Finished(_)) {
+            continue;
+        }
+        let (task, answers) = (task.id, task.answers.clone());
+        let fact = Fact::TaskFinished { task, writes: writes.clone(), answers };
+        entries.extend(FactRecord::of(&fact, machine)?.map(|fact| Entry::Pending { checkpoint, fact }));
+        machine.apply(fact)?;
+    }
+    Ok(entries)
 }
 
 fn invalid(reason: &str) -> GraphRunError {

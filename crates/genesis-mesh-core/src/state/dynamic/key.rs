@@ -151,6 +151,10 @@ impl ChannelOps for Key {
         }
     }
 
+    fn is_conversation(&self) -> bool {
+        matches!(self.rule, Rule::Messages)
+    }
+
     fn has_initial(&self) -> bool {
         self.initial.is_some()
     }

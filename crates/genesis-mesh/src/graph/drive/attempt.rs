@@ -90,8 +90,12 @@ async fn tried(
     limits: TimeoutPolicy,
 ) -> (Result<Vec<TaskWrite>, NodeError>, Vec<Value>) {
     let mut attempt = 1;
+    let mut earlier: Option<Context> = None;
     loop {
         let context = live.context(task, attempt, limits);
+        if let Some(earlier) = earlier {
+            context.0.follow(&earlier.0);
+        }
         let result = once(node, input.clone(), &context, limits).await;
         let answers = context.0.used_answers();
         let wait = result.as_ref().err().and_then(|error| retry_wait(&node.retry, error, attempt));
@@ -100,6 +104,7 @@ async fn tried(
             if has_jitter { Duration::from_millis(live.env.ambient.random() % 1000) } else { Duration::ZERO };
         Box::pin(tokio::time::sleep(wait + jitter)).await;
         attempt += 1;
+        earlier = Some(context);
     }
 }
 
@@ -228,8 +233,12 @@ where
     Fut: Future<Output = Result<Vec<TaskWrite>, NodeError>>,
 {
     let mut attempt = 1;
+    let mut earlier: Option<Context> = None;
     loop {
         let context = live.context(task, attempt, options.timeout);
+        if let Some(earlier) = earlier {
+            context.0.follow(&earlier.0);
+        }
         let caught = AssertUnwindSafe(work(context.clone())).catch_unwind();
         let result = if options.timeout == TimeoutPolicy::default() {
             Ok(caught.await)
@@ -244,6 +253,7 @@ where
         let jitter = if has_jitter { live.env.ambient.random() % 1000 } else { 0 };
         tokio::time::sleep(wait + Duration::from_millis(jitter)).await;
         attempt += 1;
+        earlier = Some(context);
     }
 }
 

@@ -20,17 +20,19 @@ impl Live {
         modes: &[StreamMode],
     ) -> Result<Option<FactRecord>, GraphRunError> {
         let is_watched = self.is_watched(modes);
-        let (record, before, after) = {
+        let (told, record, before, after) = {
             let mut machine = self.machine();
-            let record =
-                if is_watched || self.keeper.is_some() { FactRecord::of(&fact, &machine)? } else { None };
+            let told = if is_watched { FactRecord::told(&fact, &machine)? } else { None };
+            let record = match (&self.keeper, &told) {
+                (None, _) => None,
+                (Some(_), Some(told)) if !machine.topology().shape().has_untracked() => Some(told.clone()),
+                (Some(_), _) => FactRecord::of(&fact, &machine)?,
+            };
             let before = machine.head();
             machine.apply(fact)?;
-            (record, before, machine.head())
+            (told, record, before, machine.head())
         };
-        let Some(record) = record else { return Ok(None) };
-        let Some(keeper) = &self.keeper else { return Ok(Some(record)) };
-        let told = is_watched.then(|| record.clone());
+        let (Some(keeper), Some(record)) = (&self.keeper, record) else { return Ok(told) };
         let is_checkpoint = record.checkpoint().is_some();
         let entry = match (is_checkpoint, after) {
             (true, Some(head)) => Entry::Checkpoint(self.checkpoint(head, record)),

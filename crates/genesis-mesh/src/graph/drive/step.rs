@@ -22,9 +22,7 @@ const BEGUN_HERE_MAX: Duration = Duration::from_micros(50);
 
 /// Runs all ready tasks of the step. Gives the command to the graph around this one, if a task sends one.
 pub(super) async fn execute(live: &Arc<Live>) -> Result<Option<ParentCommand>, GraphRunError> {
-    if live.is_watched(&super::tell::STARTS) || live.is_watched(&ENDS) {
-        Box::pin(live.tell_step()).await?;
-    }
+    tell_step(live).await?;
     let jobs = live.ready_jobs();
     let job = match <[Job; 1]>::try_from(jobs) {
         Ok([job]) => job,
@@ -35,6 +33,14 @@ pub(super) async fn execute(live: &Arc<Live>) -> Result<Option<ParentCommand>, G
         Settled::Handler(job) => Box::pin(execute_beside(live, vec![*job])).await,
         Settled::Well | Settled::Failed => Ok(None),
     }
+}
+
+/// Tells that the tasks of a step begin, if somebody watches.
+pub(super) async fn tell_step(live: &Live) -> Result<(), GraphRunError> {
+    if live.is_watched(&super::tell::STARTS) || live.is_watched(&ENDS) {
+        Box::pin(live.tell_step()).await?;
+    }
+    Ok(())
 }
 
 /// Runs several tasks beside each other. Each is begun here, in order; one that has to wait becomes a task of the runtime,
@@ -135,7 +141,7 @@ impl Live {
                 _ => None,
             });
             let records = facts
-                .map(|(task, fact)| Ok((task, genesis_mesh_core::run::FactRecord::of(&fact, &machine)?)));
+                .map(|(task, fact)| Ok((task, genesis_mesh_core::run::FactRecord::told(&fact, &machine)?)));
             records.collect::<Result<_, serde_json::Error>>()?
         };
         for (task, record) in kept {

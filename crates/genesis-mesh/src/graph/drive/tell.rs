@@ -6,7 +6,7 @@
 use crate::graph::error::GraphRunError;
 use crate::graph::live::Live;
 use genesis_mesh_core::run::{
-    FactRecord, Interrupt, Namespace, Task, TaskEnd, TaskInput, TaskPath, TaskStatus, TaskWrite,
+    FactRecord, Interrupt, Namespace, Task, TaskEnd, TaskInput, TaskPath, TaskStatus, TaskWrite, WriteRecord,
 };
 use genesis_mesh_core::stream::{CheckpointTold, Event, EventKind, MessagePiece, StreamMode};
 use serde_json::{Map, Value, json};
@@ -147,6 +147,36 @@ impl Live {
         Ok(())
     }
 
+    /// Tells the messages that a task wrote and that nobody has seen: neither in pieces, nor in the state that it read.
+    async fn tell_messages(&self, task: &Task, writes: &[WriteRecord]) -> Result<(), GraphRunError> {
+        if !self.is_watched(&[StreamMode::Messages, StreamMode::Events]) {
+            return Ok(());
+        }
+        let shape = self.core.topology.shape();
+        for write in writes {
+            let (WriteRecord::Set(name, value) | WriteRecord::Overwrite(name, value)) = write else {
+                continue;
+            };
+            let Some((id, channel)) = shape.id(name).and_then(|id| Some((id, shape.channel(id)?))) else {
+                continue;
+            };
+            if !channel.ops.is_conversation() {
+                continue;
+            }
+            let state = self.machine().state().clone();
+            let known = if state.has(id) { channel.ops.json(state.any())? } else { Value::Null };
+            for message in value.as_array().into_iter().flatten().filter(|message| !is_removal(message)) {
+                let Some(id) = message.get("id").and_then(Value::as_str) else { continue };
+                let is_of_id = |other: &Value| other.get("id").and_then(Value::as_str) == Some(id);
+                if !known.as_array().into_iter().flatten().any(is_of_id) && self.env.is_new_message(id) {
+                    let piece = MessagePiece::Whole(message.clone());
+                    self.tell_new_piece(task, id.to_owned(), piece).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Tells how a task ended.
     pub(super) async fn tell_ended(
         &self,
@@ -157,6 +187,9 @@ impl Live {
         let FactRecord::TaskEnded { name, path, end, .. } = record else { return Ok(()) };
         if self.core.topology.is_hidden(task.node) && !path.is_call() {
             return Ok(());
+        }
+        if let (TaskEnd::Finished(writes), false) = (&end, is_cached) {
+            self.tell_messages(task, writes).await?;
         }
         let interrupts = match &end {
             TaskEnd::Interrupted(interrupts) if !path.is_call() => {
@@ -204,10 +237,19 @@ impl Live {
     /// Tells a piece of a message that a task has made.
     pub(in crate::graph) async fn tell_piece(&self, task: &Task, message: String, piece: MessagePiece) {
         if self.is_watched(&[StreamMode::Messages, StreamMode::Events]) {
-            let metadata = self.message_metadata(task);
-            let step = self.machine().step();
-            let name = task.name.to_string();
-            self.tell(step, EventKind::MessageDelta { task: task.id, name, message, metadata, piece }).await;
+            self.env.is_new_message(&message);
+            self.tell_new_piece(task, message, piece).await;
         }
     }
+
+    async fn tell_new_piece(&self, task: &Task, message: String, piece: MessagePiece) {
+        let metadata = self.message_metadata(task);
+        let step = self.machine().step();
+        let name = task.name.to_string();
+        self.tell(step, EventKind::MessageDelta { task: task.id, name, message, metadata, piece }).await;
+    }
+}
+
+fn is_removal(message: &Value) -> bool {
+    message.get("type").and_then(Value::as_str) == Some("remove")
 }
