@@ -102,7 +102,7 @@ impl Machine {
         let is_cancelled = failure == Failure::cancelled();
         let task = self.task_mut(id)?;
         task.answers = answers;
-        task.failure = Some(failure.clone());
+        task.failure = Some(Box::new(failure.clone()));
         task.status = TaskStatus::Failed { failure, is_handled };
         let (node, path) = (task.node, task.path.clone());
         let handler = self.topology.node(node).and_then(|node| node.on_error).filter(|_| is_handled);

@@ -33,7 +33,7 @@ pub struct Task {
     /// The questions that it asked last, answered or not.
     pub interrupts: Vec<Interrupt>,
     /// Why it failed last, even if it has run again since.
-    pub failure: Option<Failure>,
+    pub failure: Option<Box<Failure>>,
     /// What became of it.
     pub status: TaskStatus,
 }

@@ -20,6 +20,7 @@ use std::time::Duration;
 const TURNS: usize = 500;
 
 /// A mistake of the case, as the error of the node that met it.
+#[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
 pub(crate) fn faulty(fault: Fault) -> NodeError {
     NodeError::new("Fault", fault.to_string())
 }
@@ -175,7 +176,7 @@ async fn hang(world: &Arc<World>, name: &str) {
         }
     }
     let _cancelled = Cancelled(world, name);
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 fn raised(body: &Value, frame: &Frame) -> Result<NodeError, NodeError> {

@@ -135,10 +135,8 @@ impl<'a, S: State> Player<'a, S> {
     async fn run(&mut self, step: &Value) -> Result<Value, Fault> {
         let thread = self.thread(step);
         let limit = step.get("recursion_limit").and_then(Value::as_u64);
-        let (events, ended) = match self.request(step, thread.as_deref()).await? {
-            Ok(request) => self.streamed(request).await?,
-            Err(error) => (Vec::new(), Err(error)),
-        };
+        let request = self.request(step, thread.as_deref()).await?;
+        let (events, ended) = self.streamed(request).await?;
         let error = match ended {
             Ok(true) => json!({"class": "GraphDrained", "message": null}),
             Ok(false) => Value::Null,
@@ -181,11 +179,7 @@ impl<'a, S: State> Player<'a, S> {
         Ok((events, Ok(outcome.is_drained())))
     }
 
-    async fn request(
-        &self,
-        step: &Value,
-        thread: Option<&str>,
-    ) -> Result<Result<RunRequest<S>, GraphRunError>, Fault> {
+    async fn request(&self, step: &Value, thread: Option<&str>) -> Result<RunRequest<S>, Fault> {
         let frame = Frame::new(&self.world, Value::Null);
         let mut request = if let Some(input) = step.get("invoke") {
             match evaluate(input, &frame)? {
@@ -221,7 +215,7 @@ impl<'a, S: State> Player<'a, S> {
                 }
             }
         }
-        Ok(Ok(set(request, step)?))
+        set(request, step)
     }
 
     fn command(&self, body: &Value, frame: &Frame) -> Result<Command<S>, Fault> {

@@ -70,8 +70,6 @@ pub(crate) struct Env {
     /// The answer to the one open question; whoever asks first takes it.
     pub(crate) answer: Arc<Mutex<Option<Value>>>,
     pub(crate) is_draining: Arc<AtomicBool>,
-    /// The ids of the messages that were told, while somebody watches them.
-    pub(crate) told_messages: Arc<Mutex<HashSet<String>>>,
     pub(crate) ambient: Arc<dyn Ambient>,
 }
 
@@ -88,6 +86,8 @@ pub(crate) struct Watch {
     pub(crate) modes: StreamModes,
     /// Whether graphs within the graph are told of, too.
     pub(crate) has_subgraphs: bool,
+    /// The ids of the messages that were told.
+    pub(crate) told_messages: Arc<Mutex<HashSet<String>>>,
     pub(crate) events: mpsc::Sender<Event>,
 }
 
@@ -116,7 +116,8 @@ impl Env {
 
     /// Notes that a message is told; whether it was not before.
     pub(crate) fn is_new_message(&self, id: &str) -> bool {
-        let mut told = self.told_messages.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(watch) = &self.watch else { return false };
+        let mut told = watch.told_messages.lock().unwrap_or_else(PoisonError::into_inner);
         !told.contains(id) && told.insert(id.to_owned())
     }
 
@@ -135,7 +136,6 @@ impl Env {
             answers: self.answers.clone(),
             answer: Arc::clone(&self.answer),
             is_draining: Arc::clone(&self.is_draining),
-            told_messages: Arc::clone(&self.told_messages),
             ambient: Arc::clone(&self.ambient),
         }
     }

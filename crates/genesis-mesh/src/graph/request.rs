@@ -173,7 +173,7 @@ impl<S: State> RunRequest<S> {
     /// Runs, and tells the events that these views are made of; `has_subgraphs` tells of graphs within the graph, too.
     pub fn events(self, modes: StreamModes, has_subgraphs: bool) -> EventStream<S> {
         let (events, told) = mpsc::channel(EVENTS_WAITING_MAX);
-        let watch = Watch { modes, has_subgraphs, events };
+        let watch = Watch { modes, has_subgraphs, told_messages: Arc::default(), events };
         EventStream::new(Box::pin(self.execute(Some(watch))), told)
     }
 
@@ -238,7 +238,6 @@ impl<S: State> RunRequest<S> {
             answers,
             answer: Arc::new(Mutex::new(answer)),
             is_draining: self.draining,
-            told_messages: Arc::default(),
             ambient: Arc::clone(&settings.ambient),
         };
         let (env, ns, parents) = (Arc::new(env), Namespace::default(), BTreeMap::new());
