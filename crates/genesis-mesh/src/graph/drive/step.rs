@@ -83,7 +83,8 @@ async fn execute_beside(live: &Arc<Live>, jobs: Vec<Job>) -> Result<Option<Paren
         }
     }
     if has_failed {
-        // What has ended by now keeps what it did; the rest is stopped.
+        // What ends at the same time keeps what it did: it gets one more turn. The rest is stopped.
+        tokio::task::yield_now().await;
         while let Some(joined) = running.try_join_next() {
             if let Ok(ended) = joined {
                 live.settle(ended).await?;
