@@ -24,14 +24,10 @@ struct Kept {
 impl NodeCache {
     /// The writes that are kept under the key, unless their time is over.
     pub(crate) fn get(&self, key: &(NodeId, String), now_ms: i64) -> Option<Vec<TaskWrite>> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match kept.entries.get(key) {
-            Some((_, Some(until))) if *until <= now_ms => {
-                kept.entries.remove(key);
-                None
-            }
-            found => found.map(|(writes, _)| writes.clone()),
-        }
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // What is too old stays until it is replaced: its key then keeps its one place in the order.
+        let found = kept.entries.get(key).filter(|(_, until)| until.is_none_or(|until| until > now_ms));
+        found.map(|(writes, _)| writes.clone())
     }
 
     pub(crate) fn put(&self, key: (NodeId, String), writes: Vec<TaskWrite>, until_ms: Option<i64>) {

@@ -202,7 +202,24 @@ impl From<serde_json::Error> for GraphRunError {
     }
 }
 
+/// What a panic of a node, or of other code that is not ours, comes to.
+fn panicked(panic: &(dyn Any + Send)) -> Failure {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    Failure::new("Panic", text.unwrap_or_else(|| "the node panicked".to_owned()))
+}
+
+impl NodeError {
+    pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
+        Self::failed(panicked(panic))
+    }
+}
+
 impl GraphRunError {
+    pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
+        Self::NodeFailed { node: String::new(), failure: panicked(panic), source: None }
+    }
+
     /// A stable name for programs.
     #[must_use]
     pub fn code(&self) -> &'static str {

@@ -5,7 +5,7 @@
 
 use super::env::{Durability, Env, Thread};
 use super::error::GraphRunError;
-use genesis_mesh_core::run::{CheckpointHead, CheckpointId, MachineSnapshot, Namespace};
+use genesis_mesh_core::run::{CheckpointHead, CheckpointId, FactRecord, MachineSnapshot, Namespace};
 use genesis_mesh_core::store::{Appended, Entry, ThreadKey};
 use std::sync::{Mutex, PoisonError};
 
@@ -71,12 +71,19 @@ impl Keeper {
         let mut entries = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         if self.durability == Durability::Exit
             && let Some(Entry::Checkpoint(checkpoint)) = entries.first_mut()
-            && let Some(snapshot) = snapshot
         {
+            // A checkpoint whose way there is not kept is nothing without its snapshot.
+            let Some(snapshot) = snapshot else { return Ok(()) };
             checkpoint.parent = self.origin;
             checkpoint.fact = None;
             let snapshot = Box::new(snapshot.with_parent(self.origin));
             let checkpoint = checkpoint.id;
+            for entry in &mut entries {
+                // The snapshot is of now: what the caller wrote after the checkpoint is in it.
+                if let Entry::Pending { fact: FactRecord::Resumed { writes, .. }, .. } = entry {
+                    writes.clear();
+                }
+            }
             entries.insert(1, Entry::Snapshot { checkpoint, snapshot });
         }
         if !entries.is_empty() {

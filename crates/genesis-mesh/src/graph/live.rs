@@ -86,6 +86,8 @@ pub(super) struct Live {
     pub(super) is_resumed_step: AtomicBool,
     /// Whether the checkpoint that the run begins at is told already.
     pub(super) is_told: AtomicBool,
+    /// Whether the machine refused a fact, and may have taken half of it.
+    pub(super) is_broken: AtomicBool,
     /// The errors that nodes returned, for the run's own error.
     pub(super) sources: Mutex<Vec<Source>>,
 }

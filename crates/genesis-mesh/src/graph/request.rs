@@ -191,8 +191,10 @@ impl<S: State> RunRequest<S> {
             let (beginning, start) = *begun?;
             let live = Box::pin(beginning.begin(start)).await?;
             let ended = drive(&live).await;
-            live.finish().await?;
-            Outcome::of(&live, ended?)
+            let kept = live.finish().await;
+            let ended = ended?;
+            kept?;
+            Outcome::of(&live, ended)
         }
     }
 

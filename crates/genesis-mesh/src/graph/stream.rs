@@ -52,6 +52,8 @@ impl<S> Stream for EventStream<S> {
             match run.as_mut().poll(context) {
                 Poll::Ready(ended) => {
                     this.run = None;
+                    // A context that outlives the run must not hold its stream open.
+                    this.events.close();
                     this.ended = Some(ended);
                 }
                 // What the run told while it was polled is read at once.

@@ -17,6 +17,7 @@ use genesis_mesh_core::state::{BoxValue, Channel, ChannelKind, Shape, StateCell,
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use tokio::task::JoinSet;
 
 /// Where a subgraph keeps its history.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -65,6 +66,14 @@ pub(super) enum Child {
     Command(ParentCommand),
 }
 
+/// Graphs within each other that are polled on one stack. A level takes some 60 KB of it in a build without
+/// optimisation, and a thread of the runtime has 2 MB.
+const NESTED_HERE_MAX: usize = 16;
+
+/// Graphs within each other at all: far more than anybody draws, and few enough that a graph that runs itself without an
+/// end fails before memory is short.
+const NESTED_MAX: usize = 256;
+
 /// Drives a child within the task of `context`.
 pub(super) async fn run_child(
     core: Arc<GraphCore>,
@@ -76,18 +85,40 @@ pub(super) async fn run_child(
     let (ns, env) = place(context, keep);
     let mut parents = outer.parents.clone();
     parents.extend(outer.machine().head().map(|head| (outer.ns.clone(), head.id)));
+    let depth = parents.len();
+    if depth > NESTED_MAX {
+        let message = format!("more than {NESTED_MAX} graphs run within each other");
+        return Err(NodeError::new("NestedTooDeep", message));
+    }
     let breakpoints = core.breakpoints.clone();
     let beginning = Beginning { core, env, ns, parents, breakpoints, at: None };
-    let live = begin(beginning, input, outer.is_resumed_step.load(Ordering::Relaxed))
-        .await
-        .map_err(NodeError::from)?;
-    let ended = drive(&live).await;
-    live.finish().await.map_err(NodeError::from)?;
-    match ended.map_err(NodeError::from)? {
+    let is_resumed = outer.is_resumed_step.load(Ordering::Relaxed) || context.0.attempt > 1;
+    let live = begin(beginning, input, is_resumed).await.map_err(NodeError::from)?;
+    let ended = match depth % NESTED_HERE_MAX {
+        0 => Box::pin(drive_apart(&live)).await,
+        _ => drive(&live).await,
+    };
+    let kept = live.finish().await;
+    let ended = ended.map_err(NodeError::from)?;
+    kept.map_err(NodeError::from)?;
+    match ended {
         End::Done => Ok(Child::Ended(live)),
         End::Stopped => Err(NodeError::interrupted(Vec::new())),
         End::Interrupted(interrupts) => Err(NodeError::interrupted(interrupts)),
         End::Parent(command) => Ok(Child::Command(command)),
+    }
+}
+
+/// Drives a child on a stack of its own, as a task of the runtime that stops with this one.
+async fn drive_apart(live: &Arc<Live>) -> Result<End, GraphRunError> {
+    let mut apart = JoinSet::new();
+    let child = Arc::clone(live);
+    apart.spawn(async move { drive(&child).await });
+    match apart.join_next().await {
+        Some(Ok(ended)) => ended,
+        Some(Err(error)) if error.is_panic() => Err(GraphRunError::panicked(&*error.into_panic())),
+        // The runtime is shut down.
+        _ => Err(GraphRunError::panicked(&"the runtime has ended")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Graphs from outside: what a program that builds and runs them can rely on.
 
-mod ground;
+pub(crate) mod ground;
 mod state;
 mod routes;
 mod policies;

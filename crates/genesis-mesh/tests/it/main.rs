@@ -9,3 +9,4 @@ mod probe;
 mod examples;
 mod derive;
 mod graph;
+mod attack;

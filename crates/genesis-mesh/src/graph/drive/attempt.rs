@@ -14,7 +14,6 @@ use futures_util::FutureExt;
 use genesis_mesh_core::graph::NodeId;
 use genesis_mesh_core::run::{Fact, Failure, Task, TaskInput, TaskWrite};
 use serde_json::Value;
-use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
@@ -34,8 +33,18 @@ pub(super) struct Ended {
     pub(super) is_cached: bool,
 }
 
-/// Runs a task until it has ended for good.
+/// Runs a task until it has ended for good. Also what is not the node itself may panic: branches, predicates, keys, and
+/// whatever is dropped when its time is over.
 pub(super) async fn run(live: Arc<Live>, job: Job) -> Ended {
+    let task = Arc::clone(&job.task);
+    AssertUnwindSafe(run_once(live, job)).catch_unwind().await.unwrap_or_else(|panic| {
+        let result = Err(NodeError::panicked(&*panic));
+        let answers = task.answers.clone();
+        Ended { task, result, answers, is_cached: false }
+    })
+}
+
+async fn run_once(live: Arc<Live>, job: Job) -> Ended {
     let Job { task, input } = job;
     let core = Arc::clone(&live.core);
     if core.topology.is_hidden(task.node) {
@@ -100,9 +109,8 @@ async fn tried(
         let answers = context.0.used_answers();
         let wait = result.as_ref().err().and_then(|error| retry_wait(&node.retry, error, attempt));
         let Some((wait, has_jitter)) = wait else { return (result, answers) };
-        let jitter =
-            if has_jitter { Duration::from_millis(live.env.ambient.random() % 1000) } else { Duration::ZERO };
-        Box::pin(tokio::time::sleep(wait + jitter)).await;
+        let jitter = if has_jitter { live.env.ambient.random() % 1000 } else { 0 };
+        Box::pin(tokio::time::sleep(wait.saturating_add(Duration::from_millis(jitter)))).await;
         attempt += 1;
         earlier = Some(context);
     }
@@ -124,7 +132,7 @@ async fn once(
         // Boxed, so that a node without limits has no room for them.
         false => Box::pin(within(work, limits, context)).await?,
     };
-    let output = output.map_err(|panic| NodeError::failed(Failure::new("Panic", panic_text(&*panic))))??;
+    let output = output.map_err(|panic| NodeError::panicked(&*panic))??;
     match output.parent {
         Some(command) => Err(NodeError::parent(command)),
         None => live.writes_of(task.node, task.id, output),
@@ -160,11 +168,6 @@ async fn within<T>(
 fn timed_out(what: &str, limit: Duration) -> NodeError {
     let failure = Failure::new("NodeTimeout", format!("the node {what} {} ms, its limit", limit.as_millis()));
     NodeError::failed(failure.retryable())
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "the node panicked".to_owned())
 }
 
 /// How long to wait before the next try; `None` if there is none.
@@ -245,13 +248,12 @@ where
         } else {
             Box::pin(within(caught, options.timeout, &context)).await
         };
-        let result = result.and_then(|caught| {
-            caught.unwrap_or_else(|panic| Err(NodeError::failed(Failure::new("Panic", panic_text(&*panic)))))
-        });
+        let result =
+            result.and_then(|caught| caught.unwrap_or_else(|panic| Err(NodeError::panicked(&*panic))));
         let wait = result.as_ref().err().and_then(|error| retry_wait(&options.retry, error, attempt));
         let Some((wait, has_jitter)) = wait else { return (result, context.0.used_answers()) };
         let jitter = if has_jitter { live.env.ambient.random() % 1000 } else { 0 };
-        tokio::time::sleep(wait + Duration::from_millis(jitter)).await;
+        tokio::time::sleep(wait.saturating_add(Duration::from_millis(jitter))).await;
         attempt += 1;
         earlier = Some(context);
     }

@@ -67,6 +67,7 @@ impl Beginning {
             keeper,
             is_resumed_step: AtomicBool::new(is_resuming),
             is_told: AtomicBool::new(false),
+            is_broken: AtomicBool::new(false),
             sources: Mutex::default(),
         });
         match start {

@@ -10,6 +10,7 @@ use crate::graph::live::Live;
 use genesis_mesh_core::run::{CheckpointHead, Fact, FactRecord};
 use genesis_mesh_core::store::{Checkpoint, Entry};
 use genesis_mesh_core::stream::{EventKind, StreamMode};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
 impl Live {
@@ -29,7 +30,14 @@ impl Live {
                 (Some(_), _) => FactRecord::of(&fact, &machine)?,
             };
             let before = machine.head();
-            machine.apply(fact)?;
+            // Reducers are code of others.
+            let applied = catch_unwind(AssertUnwindSafe(|| machine.apply(fact)));
+            let applied =
+                applied.map_err(|panic| GraphRunError::panicked(&*panic)).and_then(|applied| Ok(applied?));
+            if let Err(error) = applied {
+                self.is_broken.store(true, Ordering::Relaxed);
+                return Err(error);
+            }
             (told, record, before, machine.head())
         };
         let (Some(keeper), Some(record)) = (&self.keeper, record) else { return Ok(told) };
@@ -72,6 +80,10 @@ impl Live {
         let checkpoint = self.env.checkpoint_id();
         self.record(Fact::StepCommitted { checkpoint }, &[]).await?;
         self.is_resumed_step.store(false, Ordering::Relaxed);
+        if self.ns.is_root() {
+            // An answer is for the questions of the step that asked; what nobody took must not answer a later one.
+            drop(self.env.take_answer());
+        }
         if self.is_watched(&[StreamMode::Values, StreamMode::Events]) {
             let values = {
                 let machine = self.machine();
@@ -91,7 +103,9 @@ impl Live {
     /// Keeps what is not kept yet; to be called when the run stops, however it does.
     pub(in crate::graph) async fn finish(&self) -> Result<(), GraphRunError> {
         let Some(keeper) = &self.keeper else { return Ok(()) };
-        let snapshot = if keeper.durability == Durability::Exit { self.machine().snapshot()? } else { None };
+        // A machine that refused a fact may have taken half of it; what it shows must not be kept.
+        let is_whole = keeper.durability == Durability::Exit && !self.is_broken.load(Ordering::Relaxed);
+        let snapshot = if is_whole { self.machine().snapshot()? } else { None };
         keeper.finish(snapshot).await
     }
 }
