@@ -325,6 +325,34 @@ impl FactRecord {
         }))
     }
 
+    /// Checks that what is about to be stored can be read back. A number that JSON does not have is written as null, which
+    /// a channel of numbers refuses: kept, it would make the thread unreadable.
+    ///
+    /// # Errors
+    /// A null that its channel does not read.
+    pub fn check(&self, topology: &Topology) -> Result<(), RecordError> {
+        let updated: Vec<&WriteRecord> = match self {
+            Self::InputReceived { writes, .. }
+            | Self::Resumed { writes, .. }
+            | Self::TaskEnded { end: TaskEnd::Finished(writes), .. } => writes.iter().collect(),
+            Self::StateUpdated { updates, .. } => updates.iter().flat_map(|update| &update.writes).collect(),
+            _ => return Ok(()),
+        };
+        for write in updated {
+            let (WriteRecord::Set(name, value) | WriteRecord::Overwrite(name, value)) = write else {
+                continue;
+            };
+            if has_null(value)
+                && let Err(error) = write.clone().decode(topology)
+            {
+                let message =
+                    format!("the value of `{name}` has no JSON that can be read back: {}", error.reason);
+                return Err(RecordError::NotJson(serde::ser::Error::custom(message)));
+            }
+        }
+        Ok(())
+    }
+
     /// The checkpoint that this fact makes, if it makes one.
     #[must_use]
     pub fn checkpoint(&self) -> Option<CheckpointId> {
@@ -399,6 +427,15 @@ fn ended(machine: &Machine, id: TaskId, answers: &[Value], end: TaskEnd) -> Opti
     calls.reverse();
     let (name, path) = (task.name.to_string(), task.path.clone());
     Some(FactRecord::TaskEnded { task: id, name, path, calls, answers: answers.to_vec(), end })
+}
+
+fn has_null(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.iter().any(has_null),
+        Value::Object(object) => object.values().any(has_null),
+        _ => false,
+    }
 }
 
 fn is_untracked(channel: &Channel) -> bool {

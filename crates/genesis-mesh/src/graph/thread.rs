@@ -288,6 +288,9 @@ impl<S: State> GraphThread<S> {
             entries.extend(stand_in(machine, updates, origin.id)?);
         }
         let record = FactRecord::of(&fact, machine)?;
+        if let Some(record) = &record {
+            record.check(machine.topology())?;
+        }
         machine.apply(fact)?;
         let Some(head) = machine.head() else { return Ok(entries) };
         let mut checkpoint = Checkpoint {

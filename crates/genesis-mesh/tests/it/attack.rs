@@ -6,3 +6,5 @@ mod answers;
 mod panics;
 mod past;
 mod load;
+mod hostile;
+mod told;

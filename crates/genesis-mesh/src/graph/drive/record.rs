@@ -29,6 +29,9 @@ impl Live {
                 (Some(_), Some(told)) if !machine.topology().shape().has_untracked() => Some(told.clone()),
                 (Some(_), _) => FactRecord::of(&fact, &machine)?,
             };
+            if let Some(record) = &record {
+                record.check(machine.topology())?;
+            }
             let before = machine.head();
             // Reducers are code of others.
             let applied = catch_unwind(AssertUnwindSafe(|| machine.apply(fact)));
