@@ -205,6 +205,7 @@ async fn policies_with_extreme_numbers_do_not_panic() {
 #[tokio::test]
 async fn a_context_that_outlives_the_run_does_not_hold_its_stream_open() {
     let node = async |_: Snapshot<Log>, context: Context| {
+        #[expect(clippy::disallowed_methods, reason = "code of others may do this")]
         tokio::spawn(async move {
             loop {
                 tokio::task::yield_now().await;

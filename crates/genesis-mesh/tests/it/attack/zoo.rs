@@ -317,11 +317,11 @@ pub(super) async fn step(graph: &Graph<Log>, polls: usize) -> Result<Option<Outc
 /// What the thread comes to if nobody disturbs it.
 pub(super) async fn settle(graph: &Graph<Log>) -> Result<String, GraphRunError> {
     for _ in 0..20 {
-        if let Some(outcome) = step(graph, 100_000).await? {
-            if outcome.is_done() {
-                let log = outcome.state().unwrap();
-                return Ok(format!("{} | {} | {}", read(&log), log.word, log.x));
-            }
+        if let Some(outcome) = step(graph, 100_000).await?
+            && outcome.is_done()
+        {
+            let log = outcome.state().unwrap();
+            return Ok(format!("{} | {} | {}", read(&log), log.word, log.x));
         }
     }
     panic!("the thread does not come to its end: {:?}", graph.thread("t").state().await);
