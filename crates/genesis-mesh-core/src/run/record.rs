@@ -13,7 +13,7 @@ use super::task::Interrupt;
 use super::write::{SendPacket, TaskWrite};
 use crate::graph::Topology;
 use crate::state::{Channel, ChannelKind, ValueError, Write};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -60,8 +60,8 @@ pub enum FactRecord {
     },
     /// A run went on.
     Resumed {
-        /// The answer to the one open question.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        /// The answer to the one open question; `null` is one.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
         answer: Option<Value>,
         /// Answers by question.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -104,6 +104,11 @@ pub enum FactRecord {
         /// Who is said to have written what.
         updates: Vec<UpdateRecord>,
     },
+}
+
+/// A value that is there, also if it is `null`.
+fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(value).map(Some)
 }
 
 /// One call of a function.
