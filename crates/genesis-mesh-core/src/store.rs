@@ -186,6 +186,16 @@ pub enum StoreError {
         /// What happened.
         message: String,
     },
+    /// A newer program has written it, in a form that this one does not know.
+    #[error(
+        "the store has schema {found}, and this program knows {known}: use a program as new as the one that wrote it"
+    )]
+    NewerSchema {
+        /// The version of the store's schema.
+        found: i64,
+        /// The last version that this program knows.
+        known: i64,
+    },
 }
 
 impl StoreError {
@@ -197,12 +207,13 @@ impl StoreError {
             Self::Corrupt { .. } => "store_corrupt",
             Self::UnknownCheckpoint { .. } => "checkpoint_not_found",
             Self::Full { .. } => "store_full",
+            Self::NewerSchema { .. } => "store_schema_newer",
         }
     }
 
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        !matches!(self, Self::Corrupt { .. } | Self::UnknownCheckpoint { .. })
+        matches!(self, Self::Unavailable { .. } | Self::Full { .. })
     }
 }

@@ -41,7 +41,7 @@ pub use genesis_mesh_macros::{Part, State, entrypoint, task};
 pub use genesis_mesh_models::{
     ApiKey, OpenAiError, OpenAiModel, OpenAiOptions, OpenAiTimeouts, ScriptError, ScriptedModel,
 };
-pub use genesis_mesh_store::{ItemsOptions, MemoryItems, MemoryStore};
+pub use genesis_mesh_store::{ItemsOptions, MemoryItems, MemoryStore, SqliteOptions, SqliteStore};
 pub use input::{
     FunctionForm, FunctionNameForm, JsonSchemaForm, ModelInput, NamedToolForm, ResponseFormat, Stop,
     ToolChoiceForm, ToolChoiceMode, ToolForm,

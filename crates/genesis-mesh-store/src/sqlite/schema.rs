@@ -1,0 +1,135 @@
+//! The database: its tables, their versions, and how a connection is set up.
+//!
+//! Owns: the migrations, which are only ever added to, and the settings that make a commit durable.
+//! Never: reads or writes what a thread has.
+//! Flow: the writer's connection migrates first; readers open after that.
+
+use super::fault::{fault, unavailable};
+use genesis_mesh_core::store::StoreError;
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+use std::path::Path;
+use std::time::Duration;
+
+/// "GMsh": whose database this is.
+const APPLICATION_ID: i64 = 0x474d_7368;
+/// Readers wait so long for a checkpoint of the log to end. It takes some milliseconds.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// What is left of the log on disk after many writes at once: SQLite's own bound of 1,000 pages of 4 KiB.
+const LOG_BYTES_MAX: i64 = 4096 * 1000;
+/// More statements than there are texts of them.
+const STATEMENTS_MAX: usize = 64;
+
+/// One text for each version, the first makes version 1.
+// table
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE graphs (
+        graph INTEGER PRIMARY KEY,
+        thread TEXT NOT NULL,
+        ns TEXT NOT NULL,
+        -- What the facts since the last snapshot weigh, and what that weighs.
+        fact_weight INTEGER NOT NULL,
+        snapshot_weight INTEGER NOT NULL,
+        UNIQUE (thread, ns)
+    ) STRICT;
+    CREATE TABLE checkpoints (
+        key INTEGER PRIMARY KEY,
+        graph INTEGER NOT NULL,
+        -- 16 bytes, the greatest first, so that later ones come later.
+        id BLOB NOT NULL,
+        parent BLOB,
+        step INTEGER NOT NULL,
+        source TEXT NOT NULL,
+        created_at_ms INTEGER NOT NULL,
+        -- How many facts the parent had when this one was kept.
+        parent_facts INTEGER NOT NULL,
+        -- JSON of parents and metadata; NULL if there are none.
+        labels TEXT,
+        -- JSON; NULL if none was kept, empty for the commit of this checkpoint.
+        fact TEXT,
+        UNIQUE (graph, id)
+    ) STRICT;
+    -- The key is that of the checkpoint, shifted by 24 bits, and the place from 0: the facts of a checkpoint
+    -- are neighbours, in order, without an index.
+    CREATE TABLE facts (key INTEGER PRIMARY KEY, fact TEXT NOT NULL) STRICT;
+    CREATE TABLE snapshots (checkpoint INTEGER PRIMARY KEY, snapshot TEXT NOT NULL) STRICT;
+"];
+
+/// The last version that this program knows.
+pub(super) const KNOWN: i64 = MIGRATIONS.len() as i64;
+
+/// The connection of the writer, of a database that has this program's schema.
+pub(super) fn open_writer(path: &Path, bytes_max: Option<u64>) -> Result<Connection, StoreError> {
+    let mut connection = Connection::open(path).map_err(fault)?;
+    set_up(&connection)?;
+    migrate(&mut connection)?;
+    if let Some(bytes) = bytes_max {
+        let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0)).map_err(fault)?;
+        let pages = i64::try_from(bytes).unwrap_or(i64::MAX) / page.max(1);
+        set(&connection, "max_page_count", pages.max(1))?;
+    }
+    Ok(connection)
+}
+
+/// A connection that only reads.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(fault)?;
+    set_up(&connection)?;
+    set(&connection, "query_only", 1)?;
+    Ok(connection)
+}
+
+fn set_up(connection: &Connection) -> Result<(), StoreError> {
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(fault)?;
+    if mode != "wal" {
+        return Err(unavailable(format!(
+            "the file system allows no write-ahead log ({mode}); use a local disk"
+        )));
+    }
+    // FULL: a commit returns when the log is on disk. Deleted rows are overwritten with zeros.
+    connection
+        .execute_batch("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = OFF;")
+        .map_err(fault)?;
+    set(connection, "journal_size_limit", LOG_BYTES_MAX)
+}
+
+/// Sets a number; some of these pragmas tell it back.
+fn set(connection: &Connection, name: &str, value: i64) -> Result<(), StoreError> {
+    connection.execute_batch(&format!("PRAGMA {name} = {value};")).map_err(fault)
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let owner: i64 =
+        connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(fault)?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(fault)?;
+    if owner != APPLICATION_ID && tables > 0 {
+        return Err(unavailable("the file is another program's database; choose another path"));
+    }
+    let write = connection.transaction().map_err(fault)?;
+    write
+        .execute_batch("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL) STRICT;")
+        .map_err(fault)?;
+    let found: Option<i64> = write
+        .query_row("SELECT version FROM schema_version", [], |row| row.get(0))
+        .optional()
+        .map_err(fault)?;
+    let found = found.unwrap_or(0);
+    if found > KNOWN {
+        return Err(StoreError::NewerSchema { found, known: KNOWN });
+    }
+    if found == KNOWN {
+        return Ok(());
+    }
+    let done = usize::try_from(found).unwrap_or(0);
+    for migration in MIGRATIONS.iter().skip(done) {
+        write.execute_batch(migration).map_err(fault)?;
+    }
+    write.execute("DELETE FROM schema_version", []).map_err(fault)?;
+    write.execute("INSERT INTO schema_version VALUES (?1)", [KNOWN]).map_err(fault)?;
+    set(&write, "application_id", APPLICATION_ID)?;
+    write.commit().map_err(fault)
+}

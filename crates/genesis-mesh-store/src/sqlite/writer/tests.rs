@@ -1,0 +1,54 @@
+//! Groups: one transaction for many changes, of which a bad one takes no other down.
+
+use super::super::find;
+use super::super::rows::rows_of;
+use super::super::schema::open_writer;
+use super::super::tests::{committed, key};
+use super::*;
+use genesis_mesh_core::run::CheckpointId;
+use genesis_mesh_core::store::Entry;
+
+fn job(thread: &str, entries: Vec<Entry>) -> Job {
+    let change = Change::Append(key(thread), rows_of(entries).expect("rows"));
+    Job { change, answer: oneshot::channel().0 }
+}
+
+#[test]
+fn a_bad_append_in_a_group_leaves_the_others_whole_and_nothing_of_itself() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("t.db");
+    let connection = open_writer(&path, None).expect("a database");
+    // The second is half good: its first entry could be kept, its last can't.
+    let group = [
+        job("first", vec![committed(1)]),
+        job("bad", vec![committed(1), committed(3)]),
+        job("last", vec![committed(1), committed(2)]),
+    ];
+    let results = commit_together(&connection, &group).expect("a commit");
+    let kept: Vec<bool> = results.iter().map(Result::is_ok).collect();
+    assert_eq!(kept, [true, false, true]);
+    let unknown = StoreError::UnknownCheckpoint { checkpoint: CheckpointId(2) };
+    assert_eq!(results[1], Err(unknown));
+    // Another connection sees what is committed alone.
+    let other = open_writer(&path, None).expect("a database");
+    let links =
+        |thread: &str| find::lineage(&other, &key(thread), None).map(|links| links.len()).expect("a lineage");
+    assert_eq!(["first", "bad", "last"].map(links), [1, 0, 2]);
+    assert_eq!(find::namespaces(&other, "bad"), Ok(Vec::new()));
+}
+
+#[test]
+fn a_change_that_finds_no_room_leaves_those_that_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let connection = open_writer(&folder.path().join("t.db"), Some(100_000)).expect("a database");
+    let mut large = committed(1);
+    if let Entry::Checkpoint(checkpoint) = &mut large {
+        checkpoint.metadata.insert("text".to_owned(), "x".repeat(200_000).into());
+    }
+    let group =
+        [job("first", vec![committed(1)]), job("large", vec![large]), job("last", vec![committed(1)])];
+    let results = commit(&connection, &group);
+    let codes: Vec<_> = results.iter().map(|result| result.as_ref().err().map(StoreError::code)).collect();
+    assert_eq!(codes, [None, Some("store_full"), None]);
+    assert_eq!(find::lineage(&connection, &key("last"), None).map(|links| links.len()), Ok(1));
+}
