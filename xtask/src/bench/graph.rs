@@ -73,6 +73,8 @@ pub(super) fn measure(arguments: &Arguments, children: &Children) -> Result<(), 
         unit: Unit::Kilobytes,
         outcome: Outcome::Limited { ours: Series::new(bytes), limit: WAITING_BYTES_MAX / 1e3 },
     });
+    // Ended, so that what they took counts as this bench's own.
+    drop((ours, theirs));
     let others = before.zip(machine::ticks()).map(|(before, after)| after.others_since(&before));
     let about = format!(
         "Command: `cargo xtask bench graph --rounds {rounds}`; in turns. CPU time is that of the whole process, all \
