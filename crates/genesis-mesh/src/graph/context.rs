@@ -1,7 +1,7 @@
 //! The context of a node: what it can ask of the run while it works.
 //!
 //! Owns: `Context`, one for each attempt of a task.
-//! Never: outlives its attempt in effect: what is written after that is not told.
+//! Never: outlives its run in effect: what is written after the run's end is not told.
 //! Flow: a node takes it as its second argument, and asks, writes, calls and reads through it.
 
 use super::error::NodeError;

@@ -41,13 +41,13 @@ impl<S: State> Graph<S> {
         RunRequest::new(self, StartForm::Continue { answer: None, command: None })
     }
 
-    /// Goes on with the answer to the one open question.
-    ///
-    /// # Errors
-    /// None here: an answer that is no JSON is told by the run.
+    /// Goes on with the answer to the one open question; one that is no JSON is refused by the run as `invalid_input`.
     pub fn resume(&self, answer: impl Serialize) -> RunRequest<S> {
-        let answer = serde_json::to_value(answer).unwrap_or_default();
-        RunRequest::new(self, StartForm::Continue { answer: Some(Answer::One(answer)), command: None })
+        let start = match serde_json::to_value(answer) {
+            Ok(answer) => StartForm::Continue { answer: Some(Answer::One(answer)), command: None },
+            Err(error) => StartForm::Invalid(format!("the answer is no JSON: {error}")),
+        };
+        RunRequest::new(self, start)
     }
 
     /// Goes on with answers by the ids of their questions; those that stay open are asked again.
@@ -137,7 +137,7 @@ impl<S: State> RunRequest<S> {
         self
     }
 
-    /// Adds metadata that checkpoints and messages carry.
+    /// Adds metadata that checkpoints and messages carry; a value that is no JSON is kept as null.
     pub fn metadata(mut self, key: impl Into<String>, value: impl Serialize) -> Self {
         self.metadata.insert(key.into(), serde_json::to_value(value).unwrap_or_default());
         self

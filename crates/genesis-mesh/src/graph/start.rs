@@ -47,7 +47,12 @@ impl<S> IntoInput<S> for Value {
 #[derive(Debug)]
 pub(super) enum StartForm<S> {
     Input(InputForm<S>),
-    Continue { answer: Option<Answer>, command: Option<Command<S>> },
+    Continue {
+        answer: Option<Answer>,
+        command: Option<Command<S>>,
+    },
+    /// What is wrong with what the caller gave.
+    Invalid(String),
 }
 
 /// What begins a run, with the answers that it brings: by question, and the one for the open question.
@@ -62,6 +67,7 @@ pub(super) fn begin_form<S: State>(
     let (answer, command) = match form {
         StartForm::Input(input) => return Ok((Start::Input(input_of(core, input)?), BTreeMap::new(), None)),
         StartForm::Continue { answer, command } => (answer, command),
+        StartForm::Invalid(problem) => return Err(GraphRunError::InvalidInput { problems: vec![problem] }),
     };
     if answer.is_some() && !has_thread {
         return Err(GraphRunError::NoThread);

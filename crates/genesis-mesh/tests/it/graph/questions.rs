@@ -217,3 +217,15 @@ async fn streams_tell_a_question_where_it_is_asked() {
     assert_eq!(asked.len(), 2);
     assert!(asked.iter().all(|asked| asked[0]["value"] == json!({"ask": "a"})), "{told:?}");
 }
+
+#[tokio::test]
+async fn an_answer_that_is_no_json_is_refused_and_the_question_stays_open() {
+    let graph: Graph<Log> =
+        Graph::builder("odd").node("a", asks("a", &Count::default())).entry("a").build().unwrap();
+    let graph = kept(graph);
+    graph.run(json!({})).thread("t").await.unwrap();
+    // JSON has text alone as keys.
+    let refused = graph.resume(BTreeMap::from([(vec![1], "x")])).thread("t").await.unwrap_err();
+    assert_eq!(refused.code(), "invalid_input");
+    assert_eq!(graph.thread("t").state().await.unwrap().interrupts().len(), 1);
+}
