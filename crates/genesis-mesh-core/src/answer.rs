@@ -22,6 +22,9 @@ pub enum ModelEvent {
     ToolCallDelta(ToolCallDelta),
     /// The model calls a tool; the call is complete. Calls come in the order in which they were begun.
     ToolCall(ToolCall),
+    /// The tokens behind the pieces since the last such event, if the request asked for them: with all of them in
+    /// `made`, an equal request goes on exactly here. It follows its pieces at once, without a wait in between.
+    Tokens(Vec<u32>),
     /// The end: nothing follows.
     Done {
         /// What the answer cost.

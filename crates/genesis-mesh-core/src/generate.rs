@@ -4,9 +4,11 @@
 //! Never: validates a wire body; surfaces do, before they build this.
 
 use crate::message::Message;
+use serde::{Deserialize, Serialize};
 
 /// One request for text, as a model understands it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct GenerateRequest {
     /// What the model reads.
     pub prompt: Prompt,
@@ -26,10 +28,17 @@ pub struct GenerateRequest {
     pub is_single_tool_call: bool,
     /// `Some(n)` asks for the log probability of each token and of its `n` best rivals, 0 to 20.
     pub logprobs: Option<u8>,
+    /// Tokens of this answer that were made before, as [`ModelEvent::Tokens`](crate::ModelEvent::Tokens) told them: the
+    /// answer goes on after them, and only what is new is told. Of use to models that
+    /// [go on](crate::Model::goes_on) alone, with the seed of then.
+    pub made: Vec<u32>,
+    /// Whether the model tells its tokens too, if it goes on.
+    pub tells_tokens: bool,
 }
 
 /// What a model reads: a raw text, or a conversation that its chat template renders.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Prompt {
     /// Text that is tokenized as it stands, without a template.
     Text(String),
@@ -46,7 +55,8 @@ impl Default for Prompt {
 /// How the next token is picked from the model's distribution.
 ///
 /// The filters apply in this order: repetition, frequency and presence penalty, temperature, top-k, top-p, min-p.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Sampling {
     /// 0 picks the most likely token; higher values flatten the distribution. 0.0 to 2.0.
     pub temperature: f32,
@@ -84,7 +94,8 @@ impl Default for Sampling {
 }
 
 /// The form that an answer must have.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Grammar {
     /// Any JSON object.
     JsonObject,
@@ -97,7 +108,7 @@ pub enum Grammar {
 }
 
 /// A tool as a model sees it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ToolSpec {
     /// The name by which the model calls it.
     pub name: String,
@@ -108,7 +119,8 @@ pub struct ToolSpec {
 }
 
 /// Whether the model calls a tool.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ToolChoice {
     /// The model decides.
     #[default]

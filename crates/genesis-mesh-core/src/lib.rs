@@ -14,6 +14,8 @@ pub mod graph;
 pub mod run;
 pub mod stream;
 pub mod store;
+pub mod log;
+pub mod bus;
 pub mod items;
 
 pub use answer::{FinishReason, ModelEvent, TokenLogprob, Usage};

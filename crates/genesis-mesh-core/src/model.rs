@@ -35,6 +35,11 @@ pub trait Model: Send + Sync + fmt::Debug {
     fn current_load(&self) -> Option<ModelLoad> {
         None
     }
+
+    /// Whether it can go on with an answer that was cut: it tells its tokens, and takes them as `made`.
+    fn goes_on(&self) -> bool {
+        false
+    }
 }
 
 impl<M: Model + ?Sized> Model for Arc<M> {
@@ -48,6 +53,10 @@ impl<M: Model + ?Sized> Model for Arc<M> {
 
     fn current_load(&self) -> Option<ModelLoad> {
         M::current_load(self)
+    }
+
+    fn goes_on(&self) -> bool {
+        M::goes_on(self)
     }
 }
 

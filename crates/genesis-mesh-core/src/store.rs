@@ -5,7 +5,7 @@
 //! Flow: a runner appends entries before it goes on; who resumes asks for a lineage and applies its facts.
 
 use crate::model::BoxFuture;
-use crate::run::{CheckpointId, FactRecord, MachineSnapshot, Namespace, Source};
+use crate::run::{CheckpointId, FactRecord, MachineSnapshot, Namespace, RunId, Source};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -180,6 +180,34 @@ pub enum StoreError {
         /// The checkpoint.
         checkpoint: CheckpointId,
     },
+    /// Another owner has the run, or nobody: what this one did after it lost its lease is dropped.
+    #[error("the run {run} is no longer this process's: another one has taken it, or it has ended")]
+    Fenced {
+        /// The run.
+        run: RunId,
+    },
+    /// There is no such run; it was deleted, perhaps.
+    #[error("there is no run {run}")]
+    UnknownRun {
+        /// The run.
+        run: RunId,
+    },
+    /// The thread has a run already, and the new one was not to wait or take its place.
+    #[error("the thread `{thread}` is busy with the run {run}")]
+    ThreadBusy {
+        /// The thread.
+        thread: String,
+        /// The run that it is busy with.
+        run: RunId,
+    },
+    /// The idempotency key stands for another request.
+    #[error(
+        "the idempotency key `{key}` was used for another request: send the same request, or another key"
+    )]
+    KeyReused {
+        /// The key, as the caller sent it.
+        key: String,
+    },
     /// There is no room left.
     #[error("the store has no room left: {message}")]
     Full {
@@ -206,6 +234,10 @@ impl StoreError {
             Self::Unavailable { .. } => "store_unavailable",
             Self::Corrupt { .. } => "store_corrupt",
             Self::UnknownCheckpoint { .. } => "checkpoint_not_found",
+            Self::Fenced { .. } => "run_fenced",
+            Self::UnknownRun { .. } => "run_not_found",
+            Self::ThreadBusy { .. } => "thread_busy",
+            Self::KeyReused { .. } => "idempotency_key_reused",
             Self::Full { .. } => "store_full",
             Self::NewerSchema { .. } => "store_schema_newer",
         }
@@ -214,6 +246,6 @@ impl StoreError {
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Full { .. })
+        matches!(self, Self::Unavailable { .. } | Self::Full { .. } | Self::ThreadBusy { .. })
     }
 }

@@ -16,7 +16,7 @@ use crate::schema::{InputError, Schema};
 use crate::start::StartError;
 use crate::template::Templates;
 use genesis_mesh_core::state::State;
-use genesis_mesh_core::{GenerateRequest, Model, Prompt, Sampling, ToolChoice};
+use genesis_mesh_core::{GenerateRequest, Model, Prompt, Sampling};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -212,10 +212,7 @@ impl PipelineRecipe {
             sampling: self.sampling,
             stop: self.stop.clone(),
             grammar: self.parser.grammar(),
-            tools: Vec::new(),
-            tool_choice: ToolChoice::default(),
-            is_single_tool_call: false,
-            logprobs: None,
+            ..GenerateRequest::default()
         })
     }
 }

@@ -151,6 +151,7 @@ impl ModelInput {
             tool_choice,
             is_single_tool_call: self.parallel_tool_calls == Some(false),
             logprobs,
+            ..GenerateRequest::default()
         })
     }
 

@@ -125,6 +125,8 @@ impl Answer {
             }
             ModelEvent::ToolCallDelta(delta) => Ok(Update::ToolCallDelta(delta)),
             ModelEvent::ToolCall(call) => Ok(Update::ToolCall(call)),
+            // Only a run that is logged asks for them.
+            ModelEvent::Tokens(_) => Err(ModelError::Failed { message: "unasked tokens".to_owned() }.into()),
             ModelEvent::Done { usage, finish_reason } => self.end(usage, finish_reason),
         }
     }

@@ -86,7 +86,10 @@ async fn generate(model: &LocalModel, text: &str) -> Result<Answer, BenchError> 
                 let first = first.unwrap_or_else(|| start.elapsed());
                 return Ok(Answer { first, input_tokens, output_tokens });
             }
-            ModelEvent::Text { .. } | ModelEvent::ToolCallDelta(_) | ModelEvent::ToolCall(_) => {
+            ModelEvent::Text { .. }
+            | ModelEvent::ToolCallDelta(_)
+            | ModelEvent::ToolCall(_)
+            | ModelEvent::Tokens(_) => {
                 first.get_or_insert_with(|| start.elapsed());
             }
         }

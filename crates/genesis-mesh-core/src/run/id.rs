@@ -66,6 +66,10 @@ uuid_id! {
     CheckpointId
 }
 uuid_id! {
+    /// One run of an agent. Later ids are greater: they begin with the time.
+    RunId
+}
+uuid_id! {
     /// One task of one step; zero stands for what comes from outside: input, answers, commands.
     TaskId
 }

@@ -56,6 +56,7 @@ impl Ask {
             tool_choice,
             is_single_tool_call: body.parallel_tool_calls == Some(false),
             logprobs,
+            ..GenerateRequest::default()
         };
         Ok(Self {
             agent: body.model,

@@ -44,6 +44,7 @@ impl Context {
                 ModelEvent::Text { text, .. } => writer.text(text).await,
                 ModelEvent::ToolCallDelta(delta) => writer.tool_call_delta(delta).await,
                 ModelEvent::ToolCall(call) => writer.tool_call(call).await,
+                ModelEvent::Tokens(_) => {}
                 ModelEvent::Done { usage, finish_reason } => {
                     return Ok(writer.done(usage, finish_reason).await);
                 }
