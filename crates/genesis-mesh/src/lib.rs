@@ -5,20 +5,22 @@
 //! Flow: `GenesisMesh::setup` gives a [`Mesh`], [`Mesh::start`] gives a [`Run`], a stream of [`Update`]s.
 #![forbid(unsafe_code)]
 
-mod name;
 pub mod graph;
 mod schema;
-mod update;
+mod name;
 mod start;
+mod update;
 mod parser;
 mod input;
 mod source;
 mod template;
 mod pipeline;
 mod chat;
+mod graph_speech;
 mod graph_agent;
 mod run;
 mod agent;
+mod runner;
 mod mesh;
 mod setup;
 pub mod testing;
@@ -31,6 +33,7 @@ pub mod local {
 pub use agent::{Agent, AgentInfo, GraphPlanError, Models};
 pub use chat::RunInput;
 pub use genesis_mesh_core::items;
+pub use genesis_mesh_core::{bus, log, run::RunId, store};
 pub use genesis_mesh_core::state::{self, Part, State};
 pub use genesis_mesh_core::{
     BoxFuture, CancelHandle, FinishReason, GenerateRequest, Grammar, Message, Model, ModelError, ModelEvent,
@@ -50,6 +53,7 @@ pub use mesh::Mesh;
 pub use parser::Parser;
 pub use pipeline::Pipeline;
 pub use run::Run;
+pub use runner::{Ask, LogError, RunReader, RunnerOptions, Submission, Submitted};
 pub use schema::{InputError, InputProblem, Schema};
 pub use setup::{GenesisMesh, SetupError, SetupProblem};
 pub use source::{LoadFailure, ModelSource};

@@ -10,11 +10,14 @@ mod assemble;
 pub use problem::{SetupError, SetupProblem};
 
 use crate::agent::Agent;
-use crate::mesh::Mesh;
+use crate::mesh::{Keeping, Mesh};
 use crate::name;
 use crate::source::ModelSource;
 use futures_util::future::join_all;
+use crate::runner::RunnerOptions;
 use genesis_mesh_core::Model;
+use genesis_mesh_core::bus::Bus;
+use genesis_mesh_core::log::RunStore;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -41,6 +44,7 @@ use std::sync::Arc;
 pub struct GenesisMesh {
     models: Vec<(String, ModelSource)>,
     agents: Vec<(String, Agent)>,
+    keeping: Keeping,
 }
 
 impl GenesisMesh {
@@ -61,6 +65,24 @@ impl GenesisMesh {
     /// as for models.
     pub fn agent(mut self, name: impl Into<String>, agent: impl Into<Agent>) -> Self {
         self.agents.push((name.into(), agent.into()));
+        self
+    }
+
+    /// Keeps runs and threads in this store; without it in memory, for as long as the process lives.
+    pub fn store(mut self, store: Arc<dyn RunStore>) -> Self {
+        self.keeping.store = Some(store);
+        self
+    }
+
+    /// Tells other processes that share the store by this bus; without it this process alone is told.
+    pub fn bus(mut self, bus: Arc<dyn Bus>) -> Self {
+        self.keeping.bus = Some(bus);
+        self
+    }
+
+    /// Drives logged runs with these options.
+    pub fn runner(mut self, options: RunnerOptions) -> Self {
+        self.keeping.runner = options;
         self
     }
 
@@ -103,7 +125,7 @@ impl GenesisMesh {
                 Err(found) => problems.extend(found),
             }
         }
-        if problems.is_empty() { Ok(Mesh::new(models, agents)) } else { Err(SetupError { problems }) }
+        if problems.is_empty() { Ok(Mesh::new(models, agents, self.keeping)) } else { Err(SetupError { problems }) }
     }
 
     /// Names that are no names, and names that are used twice.
