@@ -9,8 +9,10 @@ mod weight;
 mod memory;
 mod sqlite;
 mod items;
+mod bus;
 pub mod conformance;
 
+pub use bus::{LocalBus, LossyBus, LossyOptions};
 pub use items::{Embed, ItemClock, ItemsIndex, ItemsOptions, MemoryItems};
 pub use memory::MemoryStore;
 pub use sqlite::{SqliteOptions, SqliteStore};
