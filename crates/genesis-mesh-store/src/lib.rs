@@ -11,6 +11,8 @@ mod sqlite;
 mod items;
 mod bus;
 pub mod conformance;
+#[cfg(unix)]
+pub mod testing;
 
 pub use bus::{LocalBus, LossyBus, LossyOptions};
 pub use items::{Embed, ItemClock, ItemsIndex, ItemsOptions, MemoryItems};
