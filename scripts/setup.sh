@@ -55,6 +55,16 @@ apt_version() {
 
 has_browser() { { has chromium || has google-chrome; } && has chromedriver; }
 
+# Tests want PostgreSQL's programs; without this file Debian's package would also make a cluster and start it.
+need_postgresql() {
+  missing+=(postgresql)
+  is_debian || return 0
+  if ! [ -e /etc/postgresql-common/createcluster.conf ]; then
+    as_root mkdir -p /etc/postgresql-common
+    echo 'create_main_cluster = false' | as_root tee /etc/postgresql-common/createcluster.conf >/dev/null
+  fi
+}
+
 ensure_packages() {
   local missing=()
   # The linker, and the C library's start files that it links.
@@ -67,6 +77,9 @@ ensure_packages() {
   fi
   if [ "$task" = test ]; then
     has slowhttptest || missing+=(slowhttptest)
+    # Tests make clusters of their own, as another user if this one is root.
+    has setpriv || missing+=(util-linux)
+    has initdb || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need_postgresql
     if ! has_browser && is_debian; then
       # Ubuntu has Chromium as a snap only, which no container runs: ensure_browser sees to that.
       apt_update

@@ -10,6 +10,7 @@ mod lineage;
 mod history;
 mod threads;
 mod items;
+mod bus;
 
 use genesis_mesh_core::BoxFuture;
 use genesis_mesh_core::store::Store;
@@ -17,6 +18,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+pub use bus::run_all_bus;
 pub use items::run_all_items;
 
 /// Whether a sentence holds; if not, what was seen.

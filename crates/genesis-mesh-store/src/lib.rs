@@ -9,8 +9,12 @@ mod weight;
 mod memory;
 mod sqlite;
 mod items;
+mod bus;
 pub mod conformance;
+#[cfg(unix)]
+pub mod testing;
 
+pub use bus::{LocalBus, LossyBus, LossyOptions};
 pub use items::{Embed, ItemClock, ItemsIndex, ItemsOptions, MemoryItems};
 pub use memory::MemoryStore;
 pub use sqlite::{SqliteOptions, SqliteStore};
