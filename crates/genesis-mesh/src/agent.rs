@@ -247,6 +247,14 @@ impl ReadyAgent {
         }
     }
 
+    /// Its graph, if it is one.
+    pub(crate) fn graph(&self) -> Option<&Arc<dyn GraphAgent>> {
+        match &self.recipe {
+            Recipe::Graph(graph) => Some(graph),
+            Recipe::Model(_) | Recipe::Pipeline(_) => None,
+        }
+    }
+
     fn cannot_go_on(&self, reason: &str) -> InputError {
         InputError::at("type", format!("the agent `{}` can't go on: {reason}", self.info.name))
     }

@@ -5,7 +5,7 @@
 //! Flow: `Agent::graph` erases a graph; `Mesh::start` gives it an input; the run's events become updates.
 
 use crate::chat::pipeline_input;
-use crate::graph::{EventStream, Graph, InterruptId, Log, Outcome, Store};
+use crate::graph::{EventStream, Graph, InterruptId, Log, Outcome, StateSnapshot, Store};
 use crate::graph_speech::{GraphEnd, GraphSpeech};
 use crate::schema::InputError;
 use crate::update::{RunError, Update};
@@ -42,6 +42,17 @@ pub(crate) trait GraphAgent: Send + Sync + fmt::Debug {
 
     /// Whether a run is on its way on a thread: its newest checkpoint has this run in its metadata.
     fn has_begun<'a>(&'a self, place: &'a Place) -> BoxFuture<'a, Result<bool, RunError>>;
+
+    /// Where a thread stands, as JSON.
+    fn state(&self, store: Arc<dyn Store>, thread: String) -> BoxFuture<'static, Result<Value, RunError>>;
+
+    /// Where a thread stood at its newest checkpoints, newest first.
+    fn states(
+        &self,
+        store: Arc<dyn Store>,
+        thread: String,
+        limit: usize,
+    ) -> BoxFuture<'static, Result<Vec<Value>, RunError>>;
 }
 
 /// How a logged run of a graph begins.
@@ -117,6 +128,42 @@ impl<S: State> GraphAgent for Graph<S> {
             Ok(made_by.and_then(Value::as_str) == Some(place.run.as_str()))
         })
     }
+
+    fn state(&self, store: Arc<dyn Store>, thread: String) -> BoxFuture<'static, Result<Value, RunError>> {
+        let thread = self.clone().with_store(store).thread(thread);
+        Box::pin(async move {
+            let snapshot = thread.state().await.map_err(|error| RunError::graph(&error))?;
+            Ok(shown(&snapshot))
+        })
+    }
+
+    fn states(
+        &self,
+        store: Arc<dyn Store>,
+        thread: String,
+        limit: usize,
+    ) -> BoxFuture<'static, Result<Vec<Value>, RunError>> {
+        let thread = self.clone().with_store(store).thread(thread);
+        Box::pin(async move {
+            let newest = HistoryQuery { limit: Some(limit), ..HistoryQuery::default() };
+            let snapshots = thread.history(newest).await.map_err(|error| RunError::graph(&error))?;
+            Ok(snapshots.iter().map(shown).collect())
+        })
+    }
+}
+
+/// A state as JSON.
+fn shown(snapshot: &StateSnapshot) -> Value {
+    let checkpoint = snapshot.checkpoint.as_ref();
+    json!({
+        "checkpoint_id": checkpoint.map(|checkpoint| checkpoint.id),
+        "created_at_ms": checkpoint.map(|checkpoint| checkpoint.created_at_ms),
+        "step": checkpoint.map(|checkpoint| checkpoint.step),
+        "run_id": checkpoint.and_then(|checkpoint| checkpoint.metadata.get(RUN_ID)),
+        "values": snapshot.view.values,
+        "next": snapshot.view.next.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "interrupts": snapshot.interrupts(),
+    })
 }
 
 impl GraphEnd {

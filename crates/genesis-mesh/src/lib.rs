@@ -33,13 +33,13 @@ pub mod local {
 pub use agent::{Agent, AgentInfo, GraphPlanError, Models};
 pub use chat::RunInput;
 pub use genesis_mesh_core::items;
-pub use genesis_mesh_core::{bus, log, run::RunId, store};
 pub use genesis_mesh_core::state::{self, Part, State};
 pub use genesis_mesh_core::{
     BoxFuture, CancelHandle, FinishReason, GenerateRequest, Grammar, Message, Model, ModelError, ModelEvent,
     ModelInfo, ModelLoad, ModelStream, Prompt, Role, Sampling, TokenLogprob, ToolCall, ToolCallDelta,
     ToolChoice, ToolSpec, Usage, Wait,
 };
+pub use genesis_mesh_core::{bus, log, run::RunId, store};
 pub use genesis_mesh_macros::{Part, State, entrypoint, task};
 pub use genesis_mesh_models::{
     ApiKey, OpenAiError, OpenAiModel, OpenAiOptions, OpenAiTimeouts, ScriptError, ScriptedModel,
@@ -53,7 +53,7 @@ pub use mesh::Mesh;
 pub use parser::Parser;
 pub use pipeline::Pipeline;
 pub use run::Run;
-pub use runner::{Ask, LogError, RunReader, RunnerOptions, Submission, Submitted};
+pub use runner::{Ask, LogError, RunReader, RunnerOptions, Submission, Submitted, thread_label, thread_name};
 pub use schema::{InputError, InputProblem, Schema};
 pub use setup::{GenesisMesh, SetupError, SetupProblem};
 pub use source::{LoadFailure, ModelSource};

@@ -6,14 +6,18 @@
 
 use crate::agent::{AgentInfo, ReadyAgent};
 use crate::chat::RunInput;
+use crate::graph_agent::GraphAgent;
 use crate::run::Run;
-use crate::start::StartError;
 use crate::runner::{self, Hub, LogError, RunReader, RunnerOptions, Submission, Submitted};
+use crate::start::StartError;
+use crate::update::RunError;
 use genesis_mesh_core::Model;
 use genesis_mesh_core::bus::Bus;
-use genesis_mesh_core::log::{self, CancelKind, CancelOutcome, RunStore, Seq};
+use genesis_mesh_core::log::{self, CancelKind, CancelOutcome, RunQuery, RunStore, Seq};
+use genesis_mesh_core::store::Store;
 use genesis_mesh_core::run::RunId;
 use genesis_mesh_store::{LocalBus, MemoryStore};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -123,6 +127,78 @@ impl Mesh {
     /// The store can't be read.
     pub async fn get(&self, run: RunId) -> Result<Option<log::Run>, LogError> {
         Ok(self.inner.hub.store().run(run).await?)
+    }
+
+    /// Runs as they are kept, newest first.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub async fn runs(&self, query: RunQuery) -> Result<Vec<log::Run>, LogError> {
+        Ok(self.inner.hub.store().runs(query).await?)
+    }
+
+    /// Deletes a run with its log, whatever it does; returns whether it was there.
+    ///
+    /// # Errors
+    /// The store can't be written.
+    pub async fn delete_run(&self, run: RunId) -> Result<bool, LogError> {
+        Ok(self.inner.hub.store().delete_run(run).await?)
+    }
+
+    /// Deletes a thread with its checkpoints and runs, whatever they do; returns whether it was there.
+    ///
+    /// # Errors
+    /// The store can't be written.
+    pub async fn delete_thread(&self, thread: &str) -> Result<bool, LogError> {
+        Ok(self.inner.hub.store().delete_thread(thread).await?)
+    }
+
+    /// Where a thread of a graph stands: `values`, `next`, `interrupts`, `checkpoint_id`; null if the agent is no graph.
+    ///
+    /// # Errors
+    /// There is no such agent, the store can't be read, or what it holds does not fit the graph any more.
+    pub async fn thread_state(&self, agent: &str, thread: &str) -> Result<Value, RunError> {
+        match self.graph(agent)? {
+            Some(graph) => graph.state(self.threads(), thread.to_owned()).await,
+            None => Ok(Value::Null),
+        }
+    }
+
+    /// The checkpoints of a thread of a graph, newest first, each as [`Mesh::thread_state`] shows it.
+    ///
+    /// # Errors
+    /// As [`Mesh::thread_state`].
+    pub async fn thread_history(
+        &self,
+        agent: &str,
+        thread: &str,
+        limit: usize,
+    ) -> Result<Vec<Value>, RunError> {
+        match self.graph(agent)? {
+            Some(graph) => graph.states(self.threads(), thread.to_owned(), limit).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn graph(&self, agent: &str) -> Result<Option<&Arc<dyn GraphAgent>>, RunError> {
+        let unknown = || StartError::UnknownAgent {
+            agent: agent.to_owned(),
+            known: self.inner.agents.keys().cloned().collect(),
+        };
+        let agent = self.inner.agents.get(agent).ok_or_else(|| RunError::of_start(&unknown()))?;
+        Ok(agent.graph())
+    }
+
+    fn threads(&self) -> Arc<dyn Store> {
+        Arc::clone(self.inner.hub.store()) as Arc<dyn Store>
+    }
+
+    /// Whether the store can be written now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn check_store(&self) -> Result<(), LogError> {
+        Ok(self.inner.hub.store().check().await?)
     }
 
     /// Drives runs until `stop` resolves. Then no more are begun, those that go on may end until `drained` resolves, and

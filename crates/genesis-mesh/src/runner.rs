@@ -27,7 +27,7 @@ mod tests;
 pub use error::LogError;
 pub use options::RunnerOptions;
 pub use reader::RunReader;
-pub use spec::Ask;
+pub use spec::{Ask, thread_label, thread_name};
 pub use submit::{Submission, Submitted};
 
 pub(crate) use hub::Hub;

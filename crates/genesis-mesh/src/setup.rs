@@ -12,9 +12,9 @@ pub use problem::{SetupError, SetupProblem};
 use crate::agent::Agent;
 use crate::mesh::{Keeping, Mesh};
 use crate::name;
+use crate::runner::RunnerOptions;
 use crate::source::ModelSource;
 use futures_util::future::join_all;
-use crate::runner::RunnerOptions;
 use genesis_mesh_core::Model;
 use genesis_mesh_core::bus::Bus;
 use genesis_mesh_core::log::RunStore;
@@ -125,7 +125,11 @@ impl GenesisMesh {
                 Err(found) => problems.extend(found),
             }
         }
-        if problems.is_empty() { Ok(Mesh::new(models, agents, self.keeping)) } else { Err(SetupError { problems }) }
+        if problems.is_empty() {
+            Ok(Mesh::new(models, agents, self.keeping))
+        } else {
+            Err(SetupError { problems })
+        }
     }
 
     /// Names that are no names, and names that are used twice.

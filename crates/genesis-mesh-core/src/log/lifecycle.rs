@@ -210,6 +210,8 @@ pub struct RunQuery {
     pub agent: Option<String>,
     /// Of one of these statuses; empty: of any.
     pub statuses: Vec<RunStatus>,
+    /// Asked for by this principal.
+    pub principal: Option<String>,
     /// Accepted before this one: its id is less.
     pub before: Option<RunId>,
     /// At most so many.

@@ -25,6 +25,8 @@ pub struct ThreadInfo {
 pub struct ThreadQuery {
     /// The one of this name.
     pub id: Option<String>,
+    /// Those whose names begin with this.
+    pub prefix: Option<String>,
     /// Those whose metadata have these values.
     pub metadata: Map<String, Value>,
     /// So many of them are passed over.

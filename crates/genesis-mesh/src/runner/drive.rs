@@ -5,13 +5,13 @@
 
 use super::answer;
 use super::feed::Feed;
+use super::feeds;
 use super::graph;
 use super::history::History;
 use super::hub::{Driven, Hub};
+use super::spec::own_thread;
 use super::spec::{Ask, Spec};
 use super::writer::{RunWriter, Target};
-use super::feeds;
-use super::spec::own_thread;
 use crate::agent::Task;
 use crate::graph_agent::Begin;
 use crate::update::{RunError, Update};

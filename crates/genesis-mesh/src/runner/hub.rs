@@ -96,11 +96,8 @@ impl Hub {
     }
 
     pub(super) fn begin(&self, lease: &Lease) -> Driven {
-        let driven = Driven {
-            lease: lease.clone(),
-            cancel: watch::channel(None).0,
-            lost: CancellationToken::new(),
-        };
+        let driven =
+            Driven { lease: lease.clone(), cancel: watch::channel(None).0, lost: CancellationToken::new() };
         if let Some(earlier) = self.driven().insert(lease.run, driven.clone()) {
             // It was claimed again while it was still here: its own lease is an older one.
             earlier.lost.cancel();

@@ -73,3 +73,21 @@ pub(super) fn body_hash(agent: &str, thread: Option<&str>, ask: &Ask) -> u128 {
 pub(super) fn own_thread(run: RunId) -> String {
     format!("_run:{run}")
 }
+
+/// What separates a principal from the names of its threads; no name that a caller chooses has it.
+const SEPARATOR: char = '\u{1f}';
+
+/// The name under which the store knows a principal's thread: no other principal reaches it.
+#[must_use]
+pub fn thread_name(principal: Option<&str>, thread: &str) -> String {
+    match principal {
+        Some(principal) => format!("{principal}{SEPARATOR}{thread}"),
+        None => thread.to_owned(),
+    }
+}
+
+/// The name of a thread as its principal knows it.
+#[must_use]
+pub fn thread_label(name: &str) -> &str {
+    name.split_once(SEPARATOR).map_or(name, |(_, thread)| thread)
+}

@@ -5,7 +5,7 @@
 
 use super::drive::{begin, event, last_event};
 use super::hub::Hub;
-use super::spec::{Ask, Spec, body_hash};
+use super::spec::{Ask, Spec, body_hash, thread_label, thread_name};
 use crate::graph_agent::Begin;
 use crate::name;
 use crate::schema::InputError;
@@ -15,7 +15,7 @@ use genesis_mesh_core::bus::Hint;
 use genesis_mesh_core::log::{
     CancelKind, Claim, Claimed, EventClass, IdempotencyKey, IfBusy, LogEvent, NewRun, Run,
 };
-use genesis_mesh_core::run::RunId;
+use genesis_mesh_core::store::StoreError;
 use genesis_mesh_core::{FinishReason, Usage};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -60,6 +60,21 @@ impl Submission {
         }
     }
 
+    /// The same as a run that is kept has asked for, on the same thread.
+    ///
+    /// # Errors
+    /// What the store has of it can't be read.
+    pub fn again(run: &Run) -> Result<Self, StoreError> {
+        let spec: Spec = serde_json::from_str(&run.input)
+            .map_err(|error| StoreError::Corrupt { message: format!("the input of {}: {error}", run.id) })?;
+        Ok(Self {
+            thread: run.thread.as_deref().map(|thread| thread_label(thread).to_owned()),
+            principal: run.principal.clone(),
+            metadata: run.metadata.clone(),
+            ..Self::new(run.agent.clone(), spec.ask)
+        })
+    }
+
     /// On this thread.
     pub fn thread(mut self, thread: impl Into<String>) -> Self {
         self.thread = Some(thread.into());
@@ -79,7 +94,8 @@ pub struct Submitted {
 /// Accepts a run; returns when it is in the store.
 pub(crate) async fn submit(hub: &Arc<Hub>, submission: Submission) -> Result<Submitted, StartError> {
     check(hub, &submission)?;
-    let kind = if submission.if_busy == IfBusy::Rollback { CancelKind::Rollback } else { CancelKind::Interrupt };
+    let kind =
+        if submission.if_busy == IfBusy::Rollback { CancelKind::Rollback } else { CancelKind::Interrupt };
     let accepted = hub.store.accept(new_run(hub, submission)?).await?;
     for run in accepted.stopped {
         if !hub.stop_here(run, kind) {
@@ -90,7 +106,7 @@ pub(crate) async fn submit(hub: &Arc<Hub>, submission: Submission) -> Result<Sub
         match accepted.lease {
             Some(lease) => {
                 let first = first_event(&accepted.run);
-                begin(hub, Claimed { run: accepted.run.clone(), lease }, first);
+                begin(hub, Claimed { run: accepted.run.clone(), lease }, Some(first));
             }
             None => {
                 hub.work.notify_one();
@@ -106,7 +122,8 @@ fn check(hub: &Hub, submission: &Submission) -> Result<(), StartError> {
         let known = hub.agents.keys().cloned().collect();
         return Err(StartError::UnknownAgent { agent: submission.agent.clone(), known });
     };
-    for (field, text) in [("thread_id", &submission.thread), ("idempotency_key", &submission.idempotency_key)] {
+    for (field, text) in [("thread_id", &submission.thread), ("idempotency_key", &submission.idempotency_key)]
+    {
         if let Some(text) = text {
             name::check_key(field, text, NAME_BYTES_MAX)?;
         }
@@ -116,7 +133,11 @@ fn check(hub: &Hub, submission: &Submission) -> Result<(), StartError> {
         Ask::Chat { request } => drop(agent.task((**request).clone().into())?),
         Ask::Answer { .. } | Ask::Answers { .. } | Ask::GoOn => {
             if submission.thread.is_none() {
-                return Err(InputError::at("thread_id", "is required: a run goes on where its thread stands").into());
+                return Err(InputError::at(
+                    "thread_id",
+                    "is required: a run goes on where its thread stands",
+                )
+                .into());
             }
             drop(agent.go_on(Begin::GoOn)?);
         }
@@ -126,7 +147,8 @@ fn check(hub: &Hub, submission: &Submission) -> Result<(), StartError> {
 
 fn new_run(hub: &Hub, submission: Submission) -> Result<NewRun, StartError> {
     let id = hub.run_id();
-    let thread = submission.thread;
+    let first = Update::Run { run_id: id.to_string(), thread_id: submission.thread.clone() };
+    let thread = submission.thread.map(|thread| thread_name(submission.principal.as_deref(), &thread));
     let idempotency = submission.idempotency_key.map(|key| IdempotencyKey {
         key: format!("{}\n{key}", submission.principal.as_deref().unwrap_or_default()),
         body_hash: body_hash(&submission.agent, thread.as_deref(), &submission.ask),
@@ -134,7 +156,6 @@ fn new_run(hub: &Hub, submission: Submission) -> Result<NewRun, StartError> {
     let spec = Spec { ask: submission.ask, seed: hub.options.ambient.random() };
     let not_json = |error: serde_json::Error| InputError::at("", error.to_string());
     let input = serde_json::to_string(&spec).map_err(not_json)?;
-    let first = Update::Run { run_id: id.to_string(), thread_id: thread.clone() };
     let stopped = Update::Done { usage: Usage::default(), finish_reason: FinishReason::Cancelled };
     let claim = (hub.room() > 0).then(|| Claim {
         owner: hub.options.owner.clone(),
@@ -160,7 +181,8 @@ fn new_run(hub: &Hub, submission: Submission) -> Result<NewRun, StartError> {
 
 /// The first event of a run that was just accepted, as readers see it.
 fn first_event(run: &Run) -> LogEvent {
-    let first = Update::Run { run_id: run.id.to_string(), thread_id: run.thread.clone() };
+    let thread_id = run.thread.as_deref().map(|thread| thread_label(thread).to_owned());
+    let first = Update::Run { run_id: run.id.to_string(), thread_id };
     let event = event(&first, EventClass::Fact, None);
     LogEvent { seq: 1, at_ms: run.created_at_ms, class: event.class, data: event.data.into(), memo: None }
 }

@@ -20,7 +20,10 @@ impl Tasks {
     /// Runs `task` until it ends, or until all are ended.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let task = self.tracker.track_future(task.with_cancellation_token_owned(self.abort.clone()));
-        #[expect(clippy::disallowed_methods, reason = "the one place that spawns: counted, and ended with its owner")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place that spawns: counted, and ended with its owner"
+        )]
         drop(tokio::spawn(task));
     }
 

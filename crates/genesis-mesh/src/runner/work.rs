@@ -35,7 +35,9 @@ pub(crate) async fn work(
         match hub.store.release_all().await {
             Ok(0) => {}
             Ok(runs) => tracing::info!(runs, "going on with the runs of the process before"),
-            Err(error) => tracing::warn!(%error, "the runs of the process before wait for their leases to run out"),
+            Err(error) => {
+                tracing::warn!(%error, "the runs of the process before wait for their leases to run out")
+            }
         }
     }
     hub.is_working.store(true, Ordering::Relaxed);
