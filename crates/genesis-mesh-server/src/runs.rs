@@ -44,14 +44,22 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/v1/runs/{run}/cancel", post(cancel).fallback(only("POST")))
         .route("/v1/runs/{run}/retry", post(retry).fallback(only("POST")))
         .route("/v1/threads", get(threads::list).fallback(only("GET")))
-        .route("/v1/threads/{thread}", get(threads::one).delete(threads::delete).fallback(only("GET, DELETE")))
+        .route(
+            "/v1/threads/{thread}",
+            get(threads::one).delete(threads::delete).fallback(only("GET, DELETE")),
+        )
         .route("/v1/threads/{thread}/history", get(threads::history).fallback(only("GET")))
 }
 
 /// The id in a path.
 pub(super) fn run_id(text: &str) -> Result<RunId, ErrorAnswer> {
-    let message = || format!("{text:?} is no id of a run; it looks like 0192f0c1-2b3c-7d4e-8f90-123456789abc");
-    text.parse().map_err(|_| ErrorAnswer::new(StatusCode::NOT_FOUND, "run_not_found", message()))
+    let message =
+        || format!("{text:?} is no id of a run; it looks like 0192f0c1-2b3c-7d4e-8f90-123456789abc");
+    // A stored completion is named after its run.
+    text.strip_prefix("chatcmpl-")
+        .unwrap_or(text)
+        .parse()
+        .map_err(|_| ErrorAnswer::new(StatusCode::NOT_FOUND, "run_not_found", message()))
 }
 
 #[derive(Debug, Deserialize)]
@@ -82,7 +90,7 @@ async fn list(
     let mut rows = rows.await.map_err(|error| ErrorAnswer::from(&error))?;
     let has_more = rows.len() > limit;
     rows.truncate(limit);
-    let data: Vec<RunView> = rows.iter().map(RunView::of).collect();
+    let data: Vec<RunView<'_>> = rows.iter().map(RunView::of).collect();
     Ok(Json(json!({"object": "list", "data": data, "has_more": has_more})).into_response())
 }
 

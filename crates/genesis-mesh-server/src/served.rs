@@ -7,12 +7,14 @@
 use crate::access::{AccessError, Principal, RunPermit};
 use crate::app::App;
 use crate::http::answer::ErrorAnswer;
+use crate::tasks::TaskKind;
 use crate::telemetry::RunMeasure;
 use futures_util::{Stream, StreamExt};
-use genesis_mesh::log::{self, EventClass, LogEvent, Seq};
+use genesis_mesh::log::{self, CancelKind, EventClass, LogEvent, Seq};
 use genesis_mesh::{LogError, Run, RunError, RunId, RunInput, RunReader, StartError, Submission, Update};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use tracing::Instrument;
 
 /// The surface that a run was started from.
@@ -50,8 +52,35 @@ pub(crate) struct ServedRun {
 enum Source {
     /// The run itself, which its reader drives.
     Driven(Run),
-    /// The log of a run.
-    Logged(RunReader),
+    /// The log of a run, whose client has it stopped by leaving.
+    Logged(Box<(RunReader, Leaver)>),
+}
+
+/// Stops a run when it is dropped before the run's end.
+#[derive(Debug)]
+struct Leaver {
+    app: Arc<App>,
+    run: RunId,
+    is_over: bool,
+}
+
+impl Drop for Leaver {
+    fn drop(&mut self) {
+        // A server that stops is not a client that leaves.
+        if !self.is_over && !self.app.tasks.ending().is_cancelled() {
+            cancel(&self.app, self.run);
+        }
+    }
+}
+
+/// Stops a run, in a task of its own; its log tells its end.
+pub(crate) fn cancel(app: &App, run: RunId) {
+    let mesh = app.mesh.clone();
+    app.tasks.spawn(TaskKind::Errand, async move {
+        if let Err(error) = mesh.cancel(run, CancelKind::Interrupt).await {
+            tracing::warn!(%run, %error, "a run could not be stopped; it goes on");
+        }
+    });
 }
 
 /// Why a run did not start.
@@ -176,9 +205,11 @@ impl LoggedRun {
         self.is_over
     }
 
-    /// The same as updates, for surfaces that read these.
-    pub(crate) fn into_updates(self) -> ServedRun {
-        ServedRun { run: Source::Logged(self.reader), measure: self.measure, _permit: self._permit }
+    /// The same as updates, for surfaces that read these; dropped before its end it stops the run.
+    pub(crate) fn into_updates(self, app: &Arc<App>) -> ServedRun {
+        let leaver = Leaver { app: Arc::clone(app), run: self.run.id, is_over: self.is_over };
+        let run = Source::Logged(Box::new((self.reader, leaver)));
+        ServedRun { run, measure: self.measure, _permit: self._permit }
     }
 }
 
@@ -233,28 +264,34 @@ fn update_of(event: &LogEvent) -> Result<Update, RunError> {
 
 impl Source {
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Update, RunError>>> {
-        match self {
-            Self::Driven(run) => run.poll_next_unpin(context),
-            Self::Logged(reader) => reader.poll_next_unpin(context).map(|event| {
-                Some(
-                    event?
-                        .map_err(|error| RunError::Logged {
-                            code: error.code().to_owned(),
-                            message: error.to_string(),
-                            param: None,
-                        })
-                        .and_then(|event| update_of(&event)),
-                )
-            }),
-        }
+        let (reader, leaver) = match self {
+            Self::Driven(run) => return run.poll_next_unpin(context),
+            Self::Logged(logged) => &mut **logged,
+        };
+        let event = ready!(reader.poll_next_unpin(context));
+        let Some(event) = event else {
+            leaver.is_over = true;
+            return Poll::Ready(None);
+        };
+        Poll::Ready(Some(match event {
+            Ok(event) => {
+                leaver.is_over = event.class == EventClass::End;
+                update_of(&event)
+            }
+            Err(error) => {
+                let (code, message) = (error.code().to_owned(), error.to_string());
+                Err(RunError::Logged { code, message, param: None })
+            }
+        }))
     }
 }
 
 impl ServedRun {
-    /// Stops the run, which then tells its end; one that is logged is stopped by its id.
+    /// Stops the run, which then tells its end.
     pub(crate) fn cancel(&self) {
-        if let Source::Driven(run) = &self.run {
-            run.cancel();
+        match &self.run {
+            Source::Driven(run) => run.cancel(),
+            Source::Logged(logged) => cancel(&logged.1.app, logged.1.run),
         }
     }
 }

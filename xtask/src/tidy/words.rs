@@ -20,7 +20,12 @@ const HOMES: [(&str, &[&str], &str); 4] = [
     ("task::spawn", &[], "spawn through the owner's task set"),
     (
         "SystemTime::now",
-        &["crates/genesis-mesh-server/src/clock.rs", "crates/genesis-mesh/src/graph/env.rs"],
+        &[
+            "crates/genesis-mesh-server/src/clock.rs",
+            // What no caller tells: a lease means the same to all who share a store.
+            "crates/genesis-mesh-store/src/clock.rs",
+            "crates/genesis-mesh/src/graph/env.rs",
+        ],
         "take the time as a value",
     ),
     (

@@ -34,8 +34,7 @@ struct RunBody {
 /// # Errors
 /// The body is not as the contract says.
 pub(super) fn read(body: Value) -> Result<Submission, ErrorAnswer> {
-    let invalid =
-        |field: &str, message: String| ErrorAnswer::invalid_input(&InputError::at(field, message));
+    let invalid = |field: &str, message: String| ErrorAnswer::invalid_input(&InputError::at(field, message));
     let body: RunBody =
         serde_json::from_value(body).map_err(|error| invalid("", format!("the body is no run: {error}")))?;
     let ask = match (body.input, body.answer, body.answers, body.go_on) {

@@ -50,8 +50,10 @@ pub(super) async fn read(
     let run = run_id(&run)?;
     let last_seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let after: Seq = query.after.or(last_seen).unwrap_or(0);
-    let accepts =
-        headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/event-stream"));
+    let accepts = headers
+        .get(ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/event-stream"));
     if query.stream.unwrap_or(accepts) {
         let read = served::resume(&app, &principal, Surface::Runs, None, (run, after)).await;
         let read = read.map_err(|refusal| ErrorAnswer::from(&refusal))?;
@@ -63,7 +65,8 @@ pub(super) async fn read(
         return Err(ErrorAnswer::from(&error));
     }
     let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
-    let events = app.mesh.store().events(run, after, limit).await.map_err(|error| ErrorAnswer::from(&error))?;
+    let events =
+        app.mesh.store().events(run, after, limit).await.map_err(|error| ErrorAnswer::from(&error))?;
     let last_seq = row.last_seq.max(events.last().map_or(0, |event| event.seq));
     let has_more = events.last().map_or(after, |event| event.seq) < last_seq;
     let status = row.status.name();

@@ -42,7 +42,7 @@ pub(super) async fn list(
     let mut threads = app.mesh.store().threads(asked).await.map_err(|error| ErrorAnswer::from(&error))?;
     let has_more = threads.len() > limit;
     threads.truncate(limit);
-    let data: Vec<ThreadView> = threads.iter().map(ThreadView::of).collect();
+    let data: Vec<ThreadView<'_>> = threads.iter().map(ThreadView::of).collect();
     Ok(Json(json!({"object": "list", "data": data, "has_more": has_more})).into_response())
 }
 

@@ -122,8 +122,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.socket.send(Message::text(text)).await.unwrap();
     }
 
-    /// The next JSON message; control frames are passed over.
+    /// The next JSON message without what the log adds: the update `run` is passed over, and no update has its number.
     pub(crate) async fn next(&mut self) -> Value {
+        loop {
+            let mut message = self.next_logged().await;
+            if message["type"] != "run" {
+                message.as_object_mut().map(|fields| fields.remove("seq"));
+                return message;
+            }
+        }
+    }
+
+    /// The next JSON message as it is; control frames are passed over.
+    pub(crate) async fn next_logged(&mut self) -> Value {
         loop {
             match self.socket.next().await.expect("the socket is open").expect("the frame is right") {
                 Message::Text(text) => return serde_json::from_str(text.as_str()).unwrap(),

@@ -3,6 +3,8 @@
 use super::*;
 use crate::conformance;
 use genesis_mesh_core::run::{FactRecord, Source, TaskEnd, TaskId, TaskPath};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 fn key(thread: &str) -> ThreadKey {
     ThreadKey { thread: thread.to_owned(), ns: Namespace::default() }
@@ -106,7 +108,7 @@ async fn writers_on_many_threads_lose_nothing() {
                 for thread in 0..50 {
                     let key = key(&format!("thread {thread}"));
                     let entries = vec![committed(1), ended(1, writer)];
-                    store.append_now(&key, entries).expect("an append");
+                    store.threads.append(&key, entries, 0).expect("an append");
                 }
             });
         }
@@ -121,18 +123,18 @@ async fn writers_on_many_threads_lose_nothing() {
 fn an_append_after_a_deletion_is_never_lost_in_the_old_thread() {
     let store = MemoryStore::new();
     let key = key("t");
-    store.append_now(&key, vec![committed(1)]).expect("an append");
-    let held = store.find("t").expect("a thread");
-    assert!(store.replace("t", None));
-    assert!(lock(&held).is_gone);
-    store.append_now(&key, vec![committed(1), committed(2)]).expect("an append");
-    assert_eq!(store.with("t", |thread| thread.graphs.len()), Some(1));
+    store.threads.append(&key, vec![committed(1)], 0).expect("an append");
+    let held = store.threads.find("t").expect("a thread");
+    assert!(store.threads.replace("t", None));
+    assert!(threads::lock(&held).is_gone);
+    store.threads.append(&key, vec![committed(1), committed(2)], 0).expect("an append");
+    assert_eq!(store.threads.with("t", |thread| thread.graphs.len()), Some(1));
 }
 
 #[test]
 fn a_refused_first_append_leaves_no_thread_behind() {
     let store = MemoryStore::new();
-    assert!(store.append_now(&key("t"), vec![committed(2)]).is_err());
-    assert!(store.append_now(&key("t"), Vec::new()).is_ok());
-    assert_eq!(format!("{store:?}"), "MemoryStore { threads: 0 }");
+    assert!(store.threads.append(&key("t"), vec![committed(2)], 0).is_err());
+    assert!(store.threads.append(&key("t"), Vec::new(), 0).is_ok());
+    assert_eq!(format!("{store:?}"), "MemoryStore { threads: 0, runs: 0 }");
 }

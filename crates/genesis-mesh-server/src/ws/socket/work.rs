@@ -9,7 +9,7 @@ use crate::served::{self, LoggedRun, Refusal, ServedRun, Surface};
 use crate::tasks::TaskKind;
 use crate::ws::query::{OnDisconnect, SocketQuery};
 use futures_util::StreamExt;
-use genesis_mesh::log::{CancelKind, LogEvent, Seq};
+use genesis_mesh::log::{LogEvent, Seq};
 use genesis_mesh::{
     Ask, BoxFuture, FinishReason, LogError, RunError, RunId, RunInput, Submission, Update, Usage,
 };
@@ -108,7 +108,7 @@ impl Work {
             Self::Starting { is_logged: false, .. } => *self = Self::Cancelled,
             Self::Starting { is_cancelled, .. } => *is_cancelled = true,
             Self::Running(run) => run.cancel(),
-            Self::Reading(run) => cancel(app, run.run.id),
+            Self::Reading(run) => served::cancel(app, run.run.id),
         }
     }
 
@@ -120,7 +120,7 @@ impl Work {
                 let run = &read.run;
                 match query.on_disconnect(run.thread.is_some()) {
                     OnDisconnect::Continue => {}
-                    OnDisconnect::Cancel => cancel(app, run.id),
+                    OnDisconnect::Cancel => served::cancel(app, run.id),
                     OnDisconnect::Grace(grace) => wait_for_client(app, run.id, grace),
                 }
             }
@@ -131,7 +131,7 @@ impl Work {
                 let stopping = Arc::clone(app);
                 app.tasks.spawn(TaskKind::Errand, async move {
                     if let Ok(Started::Log(read)) = start.await {
-                        cancel(&stopping, read.run.id);
+                        served::cancel(&stopping, read.run.id);
                     }
                 });
             }
@@ -154,7 +154,7 @@ impl Work {
                     Poll::Ready(Ok(Started::Run(run))) => *self = Self::Running(Box::new(run)),
                     Poll::Ready(Ok(Started::Log(read))) => {
                         if *is_cancelled {
-                            cancel(app, read.run.id);
+                            served::cancel(app, read.run.id);
                         }
                         *self = Self::Reading(Box::new(read));
                     }
@@ -197,30 +197,19 @@ impl Work {
     }
 }
 
-/// Stops a run; its log tells its end.
-fn cancel(app: &Arc<App>, run: RunId) {
-    let mesh = app.mesh.clone();
-    app.tasks.spawn(TaskKind::Errand, async move { stop(&mesh, run).await });
-}
-
 /// Stops a run if no client begins to read it for so long.
 fn wait_for_client(app: &Arc<App>, run: RunId, grace: Duration) {
-    let mesh = app.mesh.clone();
-    app.tasks.spawn(TaskKind::Errand, async move {
-        let Ok(Some(before)) = mesh.get(run).await else { return };
+    let app = Arc::clone(app);
+    let tasks = app.tasks.clone();
+    tasks.spawn(TaskKind::Errand, async move {
+        let Ok(Some(before)) = app.mesh.get(run).await else { return };
         tokio::time::sleep(grace).await;
-        let is_read = mesh.readers(run) > 0;
-        match mesh.get(run).await {
+        let is_read = app.mesh.readers(run) > 0;
+        match app.mesh.get(run).await {
             Ok(Some(now)) if now.watched == before.watched && !now.status.is_end() && !is_read => {
-                stop(&mesh, run).await;
+                served::cancel(&app, run);
             }
             _ => {}
         }
     });
-}
-
-async fn stop(mesh: &genesis_mesh::Mesh, run: RunId) {
-    if let Err(error) = mesh.cancel(run, CancelKind::Interrupt).await {
-        tracing::warn!(%run, %error, "a run could not be stopped; it goes on");
-    }
 }
