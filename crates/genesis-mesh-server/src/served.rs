@@ -229,6 +229,8 @@ impl Stream for LoggedRun {
                     Err(error) => measure.fails(error.code()),
                 }
             }
+            // That the run was accepted is no piece of its answer.
+            Poll::Ready(Some(Ok(event))) if event.seq == 1 => {}
             Poll::Ready(Some(Ok(_))) => measure.speaks(),
             Poll::Ready(Some(Err(error))) => measure.fails(error.code()),
             Poll::Ready(None) => *is_over = true,
@@ -312,9 +314,9 @@ impl Stream for ServedRun {
             Poll::Ready(Some(Ok(Update::Done { usage, finish_reason }))) => {
                 measure.finishes(*usage, *finish_reason);
             }
+            Poll::Ready(Some(Ok(Update::Run { .. }))) | Poll::Ready(None) => {}
             Poll::Ready(Some(Ok(_))) => measure.speaks(),
             Poll::Ready(Some(Err(error))) => measure.fails(error.code()),
-            Poll::Ready(None) => {}
         }
         polled
     }

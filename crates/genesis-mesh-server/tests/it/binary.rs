@@ -74,8 +74,10 @@ impl Drop for Script {
 async fn the_program_serves_a_script_and_stops_on_sigterm() {
     let script = Script::new("stop", "[[rule]]\ntext = \"hello\"");
     let (child, address, mut socket) = script.serve().await;
-    let first = socket.next().await.unwrap().unwrap();
-    assert!(first.to_text().unwrap().starts_with(r#"{"type":"delta","text":"#), "{first}");
+    for start in [r#"{"type":"run","run_id":"#, r#"{"type":"delta","text":"#] {
+        let update = socket.next().await.unwrap().unwrap();
+        assert!(update.to_text().unwrap().starts_with(start), "{update}");
+    }
     signal(&child, "-TERM");
     let mut code = None;
     while let Some(Ok(message)) = socket.next().await {

@@ -66,12 +66,13 @@ impl Desk {
         self.over(TcpStream::connect(self.addr).await.unwrap(), agent).await
     }
 
-    /// A client whose kernel takes about `bytes` that it has not read, and holds 64 KiB that it has sent.
+    /// A client of runs that are not logged, whose kernel takes about `bytes` that it has not read, and holds 64 KiB that
+    /// it has sent. A run that is logged would not wait for it.
     pub(crate) async fn client_with_window(&self, agent: &str, bytes: u32) -> Client {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(bytes).unwrap();
         socket.set_send_buffer_size(64 * 1024).unwrap();
-        self.over(socket.connect(self.addr).await.unwrap(), agent).await
+        self.over(socket.connect(self.addr).await.unwrap(), &format!("{agent}?log=false")).await
     }
 
     async fn over(&self, stream: TcpStream, agent: &str) -> Client {

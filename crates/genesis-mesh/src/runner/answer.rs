@@ -8,7 +8,7 @@ use super::history::{History, Memo};
 use crate::agent::ModelCall;
 use crate::run::{Answer, Told};
 use crate::update::{RunError, Update};
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use genesis_mesh_core::log::{EventClass, NewEvent, RunEnd, RunStatus};
 use genesis_mesh_core::{FinishReason, Usage};
 
@@ -30,24 +30,21 @@ pub(super) async fn answer(job: &Job<'_>, call: ModelCall, history: History) -> 
     let mut stop = job.cancel();
     let stream = tokio::select! {
         stream = model.generate(request) => stream?,
-        _ = stop.asked() => return Ok(cancelled(Usage::default())),
+        () = stop.asked() => return Ok(cancelled(Usage::default())),
     };
     let mut answer = Answer::new(stream, parser, text);
     let (mut group, mut tokens) = (Vec::new(), Vec::new());
     loop {
-        let told = match answer.next().now_or_never() {
-            Some(told) => told,
-            None => {
-                job.writer.room().await;
-                tokio::select! {
-                    biased;
-                    told = answer.next() => told,
-                    _ = stop.asked(), if !stop.is_seen => {
-                        answer.cancel();
-                        continue;
-                    }
-                }
+        job.writer.room().await;
+        // A model that never waits must not keep its thread.
+        tokio::task::consume_budget().await;
+        let told = tokio::select! {
+            biased;
+            () = stop.asked(), if !stop.is_seen => {
+                answer.cancel();
+                continue;
             }
+            told = answer.next() => told,
         };
         match told {
             Some(Ok(Told::Update(done @ Update::Done { finish_reason, .. }))) => {

@@ -92,7 +92,7 @@ async fn drive(hub: Arc<Hub>, claimed: Claimed, driven: Driven, feed: Arc<Feed>)
     if let Some(kind) = run.cancel {
         hub.stop_here(run.id, kind);
     }
-    let writer = Arc::new(RunWriter::default());
+    let writer = Arc::new(RunWriter::new(hub.options.log_bytes_max));
     let job = Job { hub: &hub, run: &run, writer: Arc::clone(&writer), seed: 0, driven: &driven };
     let target = Target { hub: &hub, lease: &lease, feed: &feed, lost: &driven.lost };
     let worked = async {
@@ -100,6 +100,7 @@ async fn drive(hub: Arc<Hub>, claimed: Claimed, driven: Driven, feed: Arc<Feed>)
             biased;
             () = driven.lost.cancelled() => None,
             () = hub.gives_back.cancelled() => None,
+            () = writer.over() => Some(failed(&too_long(hub.options.log_bytes_max))),
             ended = work(&job) => Some(ended),
         };
         match ended {
@@ -199,6 +200,11 @@ fn failed(error: &RunError) -> Ended {
     let event = NewEvent { class: EventClass::End, data, memo: None };
     let end = RunEnd { status: RunStatus::Failed, error: Some(told), rolls_back: false };
     Ended { events: vec![event], end }
+}
+
+fn too_long(bytes_max: usize) -> RunError {
+    let message = format!("the run has told more than {bytes_max} bytes, the limit of its log");
+    RunError::Logged { code: "log_too_long".to_owned(), message, param: None }
 }
 
 fn store_error(error: &StoreError) -> RunError {

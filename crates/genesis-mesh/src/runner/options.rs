@@ -20,6 +20,9 @@ pub struct RunnerOptions {
     pub runs_max: usize,
     /// How often this process is begun again with a run that comes no further, before the run fails; 5.
     pub attempts_max: u32,
+    /// So many bytes a run may tell; 64 MiB, some ten million tokens. One that tells more fails: nobody would read it, and
+    /// the store is not for it alone.
+    pub log_bytes_max: usize,
     /// How often the store is asked for work, and for news of followed logs, when no hint comes; 500 ms.
     pub poll: Duration,
     /// How often what has outlived its time is deleted; 60 s.
@@ -37,6 +40,7 @@ impl Default for RunnerOptions {
             lease: Duration::from_secs(10),
             runs_max: 1_024,
             attempts_max: 5,
+            log_bytes_max: 64 * 1024 * 1024,
             poll: Duration::from_millis(500),
             sweep: Duration::from_secs(60),
             is_alone: false,

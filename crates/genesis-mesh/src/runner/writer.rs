@@ -30,12 +30,17 @@ pub(super) struct RunWriter {
     filled: Notify,
     /// What waited is in the store.
     emptied: Notify,
+    /// So many bytes of events may come, and whether more did.
+    bytes_max: usize,
+    is_over: CancellationToken,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     events: Vec<NewEvent>,
+    /// Of events that wait, and of all that ever did.
     bytes: usize,
+    bytes_told: usize,
     entries: Vec<Waiting>,
     end: Option<RunEnd>,
     is_progress: bool,
@@ -51,6 +56,16 @@ struct Waiting {
 }
 
 impl RunWriter {
+    /// A writer for a run that may tell so many bytes.
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self { bytes_max, ..Self::default() }
+    }
+
+    /// Returns when the run has told more than it may.
+    pub(super) async fn over(&self) {
+        self.is_over.cancelled().await;
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -60,7 +75,11 @@ impl RunWriter {
         let mut queue = self.queue();
         for event in events {
             queue.bytes += event.data.len();
+            queue.bytes_told += event.data.len();
             queue.events.push(event);
+        }
+        if queue.bytes_told > self.bytes_max {
+            self.is_over.cancel();
         }
         drop(queue);
         self.filled.notify_one();
@@ -124,8 +143,9 @@ impl RunWriter {
             {
                 let mut queue = self.queue();
                 if !queue.events.is_empty() || !queue.entries.is_empty() || queue.end.is_some() {
-                    let is_closed = queue.is_closed;
-                    return Some(std::mem::replace(&mut *queue, Queue { is_closed, ..Queue::default() }));
+                    let Queue { is_closed, bytes_told, .. } = *queue;
+                    let next = Queue { is_closed, bytes_told, ..Queue::default() };
+                    return Some(std::mem::replace(&mut *queue, next));
                 }
                 if queue.is_closed {
                     return None;

@@ -81,7 +81,7 @@ impl Answer {
 /// assert_eq!(answer.pieces().collect::<Vec<_>>(), ["It", " is", " Paris."]);
 ///
 /// let mistake = ask(&mesh, "geo", json!({"prompt": 7})).await.err();
-/// assert_eq!(mistake.map(|error| error.code()), Some("invalid_input"));
+/// assert_eq!(mistake.as_ref().map(|error| error.code()), Some("invalid_input"));
 /// # Ok(())
 /// # }
 /// ```
