@@ -6,8 +6,10 @@
 #![forbid(unsafe_code)]
 
 mod weight;
+mod task;
 mod memory;
 mod sqlite;
+mod postgres;
 mod items;
 mod bus;
 pub mod conformance;
@@ -17,4 +19,5 @@ pub mod testing;
 pub use bus::{LocalBus, LossyBus, LossyOptions};
 pub use items::{Embed, ItemClock, ItemsIndex, ItemsOptions, MemoryItems};
 pub use memory::MemoryStore;
+pub use postgres::{PostgresOptions, PostgresStore};
 pub use sqlite::{SqliteOptions, SqliteStore};
