@@ -59,10 +59,10 @@ const CHECKS: &[Check] = &[
 ///
 /// # Panics
 /// With all sentences of the contract that do not hold.
-pub async fn run_all(make: impl Fn() -> Arc<dyn Store>) {
+pub async fn run_all(make: impl AsyncFn() -> Arc<dyn Store>) {
     let mut broken = String::new();
     for (sentence, check) in CHECKS {
-        let store = make();
+        let store = make().await;
         if let Err(seen) = check(&*store).await {
             broken.push_str(&format!("\n- {sentence}: {seen}"));
         }

@@ -8,8 +8,10 @@
 
 mod clock;
 mod weight;
+mod task;
 mod memory;
 mod sqlite;
+mod postgres;
 mod items;
 mod bus;
 pub mod conformance;
@@ -20,4 +22,5 @@ pub use bus::{LocalBus, LossyBus, LossyOptions};
 pub use clock::Clock;
 pub use items::{Embed, ItemsIndex, ItemsOptions, MemoryItems};
 pub use memory::MemoryStore;
+pub use postgres::{PostgresOptions, PostgresStore};
 pub use sqlite::{SqliteOptions, SqliteStore};

@@ -1,0 +1,200 @@
+//! The store on PostgreSQL: threads and runs in one schema, which many processes share.
+//!
+//! Owns: the pools of connections and the lanes that write.
+//! Never: reads a clock but the database's, sends a NOTIFY, or waits without a bound.
+//! Flow: an append or a commit goes to `lane.rs`, which sends it with others as a group; a read takes a connection of the
+//! pool and runs `find.rs`; whatever else changes something is a transaction of its own.
+
+mod fault;
+mod value;
+mod schema;
+mod connect;
+mod rows;
+mod job;
+mod group;
+mod lane;
+mod find;
+mod change;
+mod run;
+mod accept;
+mod lease;
+mod cancel;
+mod thread;
+mod log;
+#[cfg(test)]
+mod tests;
+
+pub use connect::PostgresOptions;
+
+use connect::{Pools, at};
+use deadpool_postgres::{Client, Object, Transaction};
+use fault::{Fault, unavailable};
+use genesis_mesh_core::BoxFuture;
+use genesis_mesh_core::run::{CheckpointId, Namespace};
+use genesis_mesh_core::store::{
+    Appended, Checkpoint, Entry, HistoryQuery, Link, Store, StoreError, ThreadKey,
+};
+use job::{Done, Job};
+use lane::Lanes;
+use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Transactions that clash are rare, since rows are locked in one order; each of these lets another one go first.
+const CLASHES_MAX: u32 = 10;
+
+/// Keeps threads and runs in a PostgreSQL database, from version 12 on.
+///
+/// An append or a commit returns when it is on disk; those that wait at one time share that cost. Many stores, in many
+/// processes, may use one schema at one time. A database that goes away makes calls fail with
+/// [`StoreError::Unavailable`], and when it is back they work again.
+pub struct PostgresStore {
+    pools: Pools,
+    lanes: Lanes,
+    patience: Duration,
+    hasher: RandomState,
+}
+
+impl PostgresStore {
+    /// Connects to the database of `url`, such as `postgres://user:password@host:5432/database`, and makes the schema if
+    /// it is not there. Its tasks run on the runtime of the caller until the store is dropped.
+    ///
+    /// # Errors
+    /// The database can't be reached or written, or a newer program wrote the schema.
+    pub async fn connect(url: &str, options: &PostgresOptions) -> Result<Self, StoreError> {
+        let pools = connect::open(url, options).await?;
+        let lanes = Lanes::start(&pools.lanes, options.lanes, options.patience());
+        Ok(Self { pools, lanes, patience: options.patience(), hasher: RandomState::new() })
+    }
+
+    /// Has a lane do a job; jobs of one run, or appends to one thread, keep their order.
+    async fn write(&self, key: impl std::hash::Hash, job: Job) -> Result<Done, StoreError> {
+        let key = self.hasher.hash_one(key);
+        self.lanes.write(key, job).await.map_err(|error| at(&self.pools.place, error))
+    }
+
+    async fn within<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        let silent = || unavailable("the database did not answer in time; look what it is busy with");
+        timeout(self.patience, work).await.unwrap_or_else(|_| Err(Fault::Lost(silent())))
+    }
+
+    /// What `look` reads on a connection; tried once more if the connection had been lost.
+    async fn read<T>(&self, look: impl AsyncFn(&Client) -> Result<T, Fault>) -> Result<T, StoreError> {
+        self.with(look, true).await
+    }
+
+    /// What one statement changes, which must not be repeated blindly.
+    async fn once<T>(&self, work: impl AsyncFn(&Client) -> Result<T, Fault>) -> Result<T, StoreError> {
+        self.with(work, false).await
+    }
+
+    async fn with<T>(
+        &self,
+        look: impl AsyncFn(&Client) -> Result<T, Fault>,
+        mut may_repeat: bool,
+    ) -> Result<T, StoreError> {
+        let mut clashes = 0;
+        loop {
+            let client = self.pools.reads.get().await.map_err(|error| self.fault(error))?;
+            match self.within(look(&client)).await {
+                Err(Fault::Lost(_)) if may_repeat => {
+                    drop(Object::take(client));
+                    may_repeat = false;
+                }
+                Err(Fault::Clash(_)) if clashes < CLASHES_MAX => clashes += 1,
+                Err(Fault::Lost(error)) => {
+                    drop(Object::take(client));
+                    return Err(at(&self.pools.place, error));
+                }
+                found => return found.map_err(|fault| self.fault(fault)),
+            }
+        }
+    }
+
+    /// What `work` does in a transaction; tried again if it clashed with another one.
+    async fn change<T>(
+        &self,
+        work: impl AsyncFn(&Transaction<'_>) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let mut clashes = 0;
+        loop {
+            let mut client = self.pools.reads.get().await.map_err(|error| self.fault(error))?;
+            let attempt = async {
+                let write = client.transaction().await?;
+                let done = work(&write).await?;
+                write.commit().await?;
+                Ok(done)
+            };
+            match self.within(attempt).await {
+                Err(Fault::Clash(_)) if clashes < CLASHES_MAX => clashes += 1,
+                Err(Fault::Lost(error)) => {
+                    drop(Object::take(client));
+                    return Err(at(&self.pools.place, error));
+                }
+                done => return done.map_err(|fault| self.fault(fault)),
+            }
+        }
+    }
+
+    fn fault(&self, fault: impl Into<Fault>) -> StoreError {
+        at(&self.pools.place, fault.into().error())
+    }
+}
+
+impl Store for PostgresStore {
+    fn append<'a>(
+        &'a self,
+        key: &'a ThreadKey,
+        entries: Vec<Entry>,
+    ) -> BoxFuture<'a, Result<Appended, StoreError>> {
+        Box::pin(async move {
+            let done = self.write(key, Job::append(key, entries)?).await?;
+            Ok(Appended { wants_snapshot: done.wants_snapshot })
+        })
+    }
+
+    fn lineage<'a>(
+        &'a self,
+        key: &'a ThreadKey,
+        at: Option<CheckpointId>,
+    ) -> BoxFuture<'a, Result<Vec<Link>, StoreError>> {
+        let key = key.clone();
+        Box::pin(self.read(async move |client| find::lineage(client, &key, at).await))
+    }
+
+    fn history<'a>(
+        &'a self,
+        key: &'a ThreadKey,
+        query: HistoryQuery,
+    ) -> BoxFuture<'a, Result<Vec<Checkpoint>, StoreError>> {
+        let key = key.clone();
+        Box::pin(self.read(async move |client| find::history(client, &key, &query).await))
+    }
+
+    fn namespaces<'a>(&'a self, thread: &'a str) -> BoxFuture<'a, Result<Vec<Namespace>, StoreError>> {
+        let thread = thread.to_owned();
+        Box::pin(self.read(async move |client| find::namespaces(client, &thread).await))
+    }
+
+    fn copy_thread<'a>(&'a self, from: &'a str, to: &'a str) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let (from, to) = (from.to_owned(), to.to_owned());
+        Box::pin(self.change(async move |write| change::copy(write, &from, &to).await))
+    }
+
+    fn delete_thread<'a>(&'a self, thread: &'a str) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let thread = thread.to_owned();
+        Box::pin(self.change(async move |write| change::delete(write, &thread).await))
+    }
+
+    fn prune_thread<'a>(&'a self, thread: &'a str) -> BoxFuture<'a, Result<bool, StoreError>> {
+        let thread = thread.to_owned();
+        Box::pin(self.change(async move |write| change::prune(write, &thread).await))
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore").field("place", &self.pools.place).finish()
+    }
+}
