@@ -41,6 +41,11 @@ async fn the_store_in_memory_keeps_the_contract() {
 }
 
 #[tokio::test]
+async fn the_store_in_memory_keeps_the_contract_of_runs() {
+    conformance::run_all_runs(async || Arc::new(MemoryStore::new())).await;
+}
+
+#[tokio::test]
 #[should_panic(expected = "a link holds the facts of its own branch")]
 async fn the_suite_tells_which_sentence_a_store_breaks() {
     #[derive(Debug, Default)]

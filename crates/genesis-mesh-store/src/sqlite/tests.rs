@@ -66,6 +66,16 @@ async fn the_store_on_sqlite_keeps_the_contract() {
 }
 
 #[tokio::test]
+async fn the_store_on_sqlite_keeps_the_contract_of_runs() {
+    let (folder, count) = (folder(), AtomicUsize::new(0));
+    conformance::run_all_runs(async || {
+        let name = format!("{}.db", count.fetch_add(1, Ordering::Relaxed));
+        Arc::new(SqliteStore::open(folder.path().join(name)).expect("a store"))
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_was_kept_is_there_when_the_file_is_opened_again() {
     let folder = folder();
     let path = folder.path().join("a folder of its own/threads.db");
