@@ -2,7 +2,7 @@
 //!
 //! Owns: the file, its lock, the thread that writes and those that read.
 //! Never: runs a statement on an async thread, or answers an append that is not on disk.
-//! Flow: a change is a function of `append.rs`, `remove.rs`, `lifecycle.rs`, `event_rows.rs` or `thread_rows.rs`, which
+//! Flow: a change is a function of `append.rs`, `remove.rs`, `lifecycle.rs`, `commit.rs` or `thread_rows.rs`, which
 //! `writer.rs` runs in a transaction; a read is one of `find.rs` or `run_rows.rs`, which `readers.rs` runs.
 
 mod fault;
@@ -17,6 +17,7 @@ mod append;
 mod remove;
 mod event_rows;
 mod lifecycle;
+mod commit;
 mod pulse;
 mod writer;
 mod readers;

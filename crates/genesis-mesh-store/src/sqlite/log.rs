@@ -3,11 +3,11 @@
 //! Owns: which change waits for the disk, and which need not.
 //! Never: runs a statement; the writer and the readers do.
 
-use super::event_rows::{self, CommitRows};
+use super::commit::{self, CommitRows};
 use super::rows::rows_of;
 use super::statement::first;
 use super::writer::Care;
-use super::{SqliteStore, lifecycle, pulse, remove, run_rows, thread_rows};
+use super::{SqliteStore, event_rows, lifecycle, pulse, remove, run_rows, thread_rows};
 use genesis_mesh_core::BoxFuture;
 use genesis_mesh_core::log::{
     Accepted, Beat, CancelKind, CancelOutcome, Claim, Claimed, Commit, Committed, Lease, LogEvent, NewEvent,
@@ -59,7 +59,7 @@ impl RunStore for SqliteStore {
             let entries = entries.into_iter().map(|(key, entries)| Ok((key, rows_of(entries)?)));
             let entries = entries.collect::<Result<_, StoreError>>()?;
             let (lease, rows) = (lease.clone(), CommitRows { number, events, entries, end, is_progress });
-            self.change(care, move |write, now_ms| event_rows::commit(write, &lease, &rows, now_ms)).await
+            self.change(care, move |write, now_ms| commit::commit(write, &lease, &rows, now_ms)).await
         })
     }
 

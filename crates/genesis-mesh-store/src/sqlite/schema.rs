@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// "GMsh": whose database this is.
-const APPLICATION_ID: i64 = 0x474d_7368;
+pub(super) const APPLICATION_ID: i64 = 0x474d_7368;
 /// Readers wait so long for a checkpoint of the log to end. It takes some milliseconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// What is left of the log on disk after many writes at once: SQLite's own bound of 1,000 pages of 4 KiB.
@@ -21,7 +21,7 @@ const STATEMENTS_MAX: usize = 128;
 
 /// One text for each version, the first makes version 1.
 // table
-const MIGRATIONS: [&str; 2] = ["
+pub(super) const MIGRATIONS: [&str; 2] = ["
     CREATE TABLE graphs (
         graph INTEGER PRIMARY KEY,
         thread TEXT NOT NULL,

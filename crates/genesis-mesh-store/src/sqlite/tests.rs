@@ -1,5 +1,7 @@
 //! The store on SQLite: it keeps the contract, is there after a restart, and says what is wrong with a file.
 
+mod runs;
+
 use super::*;
 use crate::conformance;
 use genesis_mesh_core::run::{FactRecord, Source, TaskEnd, TaskId, TaskPath, WriteRecord};

@@ -59,3 +59,24 @@ fn a_change_that_finds_no_room_leaves_those_that_do() {
     assert_eq!(codes, [None, Some("store_full"), None]);
     assert_eq!(find::lineage(&writer.connection, &key("last"), None).map(|links| links.len()), Ok(1));
 }
+
+#[test]
+fn a_group_waits_for_the_disk_if_one_of_its_changes_has_to() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut writer = writer(open_writer(&folder.path().join("t.db"), None).expect("a database"));
+    let groups = [
+        ([Care::Durable, Care::Durable], 2),
+        ([Care::Light, Care::Light], 1),
+        ([Care::Light, Care::Light], 1),
+        ([Care::Light, Care::Durable], 2),
+        ([Care::Light, Care::Light], 1),
+        ([Care::Removing, Care::Light], 2),
+    ];
+    for (cares, level) in groups {
+        let mut group = cares.map(|care| Job::new(care, |_, _| Ok(())).0);
+        writer.commit_together(&mut group).expect("a commit");
+        let is: i64 =
+            writer.connection.pragma_query_value(None, "synchronous", |row| row.get(0)).expect("the level");
+        assert_eq!(is, level, "{cares:?}");
+    }
+}
