@@ -131,10 +131,11 @@ impl GenesisMesh {
                 Err(found) => problems.extend(found),
             }
         }
-        if problems.is_empty() {
-            Ok(Mesh::new(models, agents, self.keeping))
-        } else {
-            Err(SetupError { problems })
+        match keeping {
+            Some((store, bus, runner)) if problems.is_empty() => {
+                Ok(Mesh::new(models, agents, store, bus, runner))
+            }
+            _ => Err(SetupError { problems }),
         }
     }
 
