@@ -4,16 +4,18 @@
 //! Never: knows what an event means: to a store it is one JSON object with a number.
 //! Flow: a surface has a run accepted, a runner claims it and commits events under its lease, readers follow the log.
 
+mod status;
 mod event;
+mod row;
 mod lease;
-mod lifecycle;
+mod accept;
 mod thread;
 
+pub use accept::{Accepted, CancelOutcome, IdempotencyKey, NewRun};
 pub use event::{Commit, Committed, EventClass, LogEvent, NewEvent, Seq};
 pub use lease::{Beat, Claim, Claimed, Lease};
-pub use lifecycle::{
-    Accepted, CancelKind, CancelOutcome, IdempotencyKey, IfBusy, NewRun, Run, RunEnd, RunQuery, RunStatus,
-};
+pub use row::{Run, RunQuery};
+pub use status::{CancelKind, IfBusy, RunEnd, RunStatus};
 pub use thread::{Swept, ThreadInfo, ThreadQuery};
 
 use crate::model::BoxFuture;

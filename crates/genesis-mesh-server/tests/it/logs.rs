@@ -275,7 +275,7 @@ async fn a_stored_completion_is_a_run_of_its_id() {
     assert_eq!(runs["data"].as_array().map(Vec::len), before.map(|runs| runs + 1));
     assert_eq!(
         (&runs["data"][0]["status"], &runs["data"][0]["error"]["code"]),
-        (&json!("failed"), &json!("model_failed"))
+        (&json!("failed"), &json!("model_truncated"))
     );
 }
 
