@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::http::answer::ErrorAnswer;
 use crate::http::body::json;
 use crate::http::error::HttpError;
-use crate::served::{self, Surface};
+use crate::served;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -110,10 +110,11 @@ async fn create(
 }
 
 async fn accept(app: &App, principal: &Principal, submission: Submission) -> Result<Response, ErrorAnswer> {
-    principal.may_run(&submission.agent).map_err(|error| ErrorAnswer::from(&error))?;
-    let read = served::submit(app, principal, Surface::Runs, submission).await;
-    let read = read.map_err(|refusal| ErrorAnswer::from(&refusal))?;
-    Ok((StatusCode::ACCEPTED, Json(RunView::of(&read.run))).into_response())
+    // Nobody waits for it: the permit is for its start alone.
+    let _permit = principal.permit(&submission.agent).map_err(|error| ErrorAnswer::from(&error))?;
+    let submission = Submission { principal: principal.owner().map(str::to_owned), ..submission };
+    let submitted = app.mesh.submit(submission).await.map_err(|error| ErrorAnswer::from(&error))?;
+    Ok((StatusCode::ACCEPTED, Json(RunView::of(&submitted.run))).into_response())
 }
 
 /// One run.

@@ -9,6 +9,7 @@ use super::feeds;
 use super::graph;
 use super::history::History;
 use super::hub::{Driven, Hub};
+use super::leased::patient;
 use super::spec::own_thread;
 use super::spec::{Ask, Spec};
 use super::writer::{RunWriter, Target};
@@ -175,7 +176,8 @@ async fn attempt(job: &Job<'_>) -> Result<Ended, RunError> {
     };
     let agent = hub.agents.get(&run.agent).ok_or_else(unknown)?;
     let history = if job.is_again() {
-        History::read(&*hub.store, run.id, run.last_seq).await.map_err(|error| store_error(&error))?
+        let read = patient(|| Box::pin(History::read(&*hub.store, run.id, run.last_seq)));
+        read.await.map_err(|error| store_error(&error))?
     } else {
         History::default()
     };

@@ -63,13 +63,14 @@ pub(crate) fn read(hub: &Arc<Hub>, row: &Run, after: Seq) -> Result<RunReader, L
     };
     // The row may be older than what is known here.
     feed.knows(row.last_seq);
-    if after > feed.last() {
-        return Err(LogError::CursorAhead { run, after, last_seq: feed.last() });
-    }
     if row.status.is_end() {
         feed.ended();
     } else if is_new {
-        hub.tasks.spawn(feeds::follow(Arc::clone(hub), run, feed));
+        // Also if this reader is refused: another one may have come meanwhile, and finds the feed.
+        hub.tasks.spawn(feeds::follow(Arc::clone(hub), run, Arc::clone(&feed)));
+    }
+    if after > feed.last() {
+        return Err(LogError::CursorAhead { run, after, last_seq: feed.last() });
     }
     let events = stream::unfold(place, |mut place| async move {
         let event = place.next().await?;

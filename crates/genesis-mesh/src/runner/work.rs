@@ -16,6 +16,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
 
 /// So many runs are claimed at one time: others get their share.
 const CLAIM_MAX: usize = 64;
@@ -42,14 +43,16 @@ pub(crate) async fn work(
     }
     hub.is_working.store(true, Ordering::Relaxed);
     // Leases are kept until the last run is given back.
+    let stopping = CancellationToken::new();
     let working = async {
-        tokio::select! {
-            () = stop => {}
-            () = claims(&hub) => {}
-            () = sweeps(&hub) => {}
-        }
-        // 2 Nothing more is claimed, here or by a submission. 3 What runs may end.
-        hub.is_working.store(false, Ordering::Relaxed);
+        // 2 Nothing more is claimed, here or by a submission.
+        let stopped = async {
+            stop.await;
+            hub.is_working.store(false, Ordering::Relaxed);
+            stopping.cancel();
+        };
+        tokio::join!(stopped, claims(&hub, &stopping), stopping.run_until_cancelled(sweeps(&hub)));
+        // 3 What runs may end.
         tokio::select! {
             () = idle(&hub) => {}
             () = drained => {}
@@ -97,9 +100,10 @@ async fn idle(hub: &Hub) {
     }
 }
 
-async fn claims(hub: &Arc<Hub>) {
+/// Claims runs until the stop; a claim that is on its way then is waited for, since what it claims would be nobody's.
+async fn claims(hub: &Arc<Hub>, stopping: &CancellationToken) {
     let agents: Vec<String> = hub.agents.keys().cloned().collect();
-    loop {
+    while !stopping.is_cancelled() {
         let limit = hub.room().min(CLAIM_MAX);
         let mut claimed = 0;
         if limit > 0 {
@@ -115,7 +119,8 @@ async fn claims(hub: &Arc<Hub>) {
             }
         }
         if claimed == 0 || claimed < limit {
-            let _ = timeout(hub.options.poll, hub.work.notified()).await;
+            let waited = timeout(hub.options.poll, hub.work.notified());
+            let _ = stopping.run_until_cancelled(waited).await;
         }
     }
 }
