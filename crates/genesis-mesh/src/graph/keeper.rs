@@ -3,7 +3,7 @@
 //! Owns: the order of entries, by the run's durability.
 //! Never: makes an entry; `drive/record.rs` does.
 
-use super::env::{Durability, Env, Thread};
+use super::env::{Durability, Env, Log, Thread};
 use super::error::GraphRunError;
 use genesis_mesh_core::run::{CheckpointHead, CheckpointId, FactRecord, MachineSnapshot, Namespace};
 use genesis_mesh_core::store::{Appended, Entry, ThreadKey};
@@ -38,11 +38,16 @@ impl Keeper {
         if self.durability == Durability::Exit && is_new { self.origin } else { head.parent }
     }
 
-    /// Takes an entry, and appends it now if it must be.
-    pub(super) async fn keep(&self, entry: Entry) -> Result<Appended, GraphRunError> {
-        match self.durability {
-            Durability::Sync => Ok(self.thread.store.append(&self.key, vec![entry]).await?),
-            Durability::Async => {
+    /// Takes an entry, and appends it now if it must be. With `log` it is not waited for: whatever is told or kept after it
+    /// comes after it in the log too.
+    pub(super) async fn keep(&self, entry: Entry, log: Option<&dyn Log>) -> Result<Appended, GraphRunError> {
+        match (self.durability, log) {
+            (Durability::Sync, Some(log)) => {
+                log.keep(&self.key, vec![entry]);
+                Ok(Appended::default())
+            }
+            (Durability::Sync, None) => Ok(self.thread.store.append(&self.key, vec![entry]).await?),
+            (Durability::Async, _) => {
                 let is_checkpoint = matches!(entry, Entry::Checkpoint(_));
                 let entries = {
                     let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -55,7 +60,7 @@ impl Keeper {
                     Ok(self.thread.store.append(&self.key, entries).await?)
                 }
             }
-            Durability::Exit => {
+            (Durability::Exit, _) => {
                 let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
                 if matches!(entry, Entry::Checkpoint(_)) {
                     waiting.clear();
