@@ -96,7 +96,12 @@ pub(crate) async fn submit(hub: &Arc<Hub>, submission: Submission) -> Result<Sub
     check(hub, &submission)?;
     let kind =
         if submission.if_busy == IfBusy::Rollback { CancelKind::Rollback } else { CancelKind::Interrupt };
-    let accepted = hub.store.accept(new_run(hub, submission)?).await?;
+    let key = submission.idempotency_key.clone();
+    let accepted = hub.store.accept(new_run(hub, submission)?).await.map_err(|error| match (error, key) {
+        // As the caller sent it, not as the store knows it.
+        (StoreError::KeyReused { .. }, Some(key)) => StoreError::KeyReused { key },
+        (error, _) => error,
+    })?;
     for run in accepted.stopped {
         if !hub.stop_here(run, kind) {
             hub.bus.publish(Hint::Cancelled { run });
