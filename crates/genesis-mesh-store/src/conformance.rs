@@ -1,8 +1,8 @@
-//! The suite that every store must pass: one check for each sentence of the `Store` contract.
+//! The suites that every store must pass: one check for each sentence of its contract.
 //!
 //! Owns: the checks and their names, which say what holds.
 //! Never: knows a store; it sees the contract alone. It is no part of a running program, only tests call it.
-//! Flow: `run_all` gives each check a new store, and tells all sentences that do not hold at once.
+//! Flow: `run_all` and its like give each check a new store, and tell all sentences that do not hold at once.
 
 mod samples;
 mod append;
@@ -11,6 +11,7 @@ mod history;
 mod threads;
 mod items;
 mod bus;
+mod runs;
 
 use genesis_mesh_core::BoxFuture;
 use genesis_mesh_core::store::Store;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 pub use bus::run_all_bus;
 pub use items::run_all_items;
+pub use runs::run_all_runs;
 
 /// Whether a sentence holds; if not, what was seen.
 type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
@@ -62,11 +64,19 @@ const CHECKS: &[Check] = &[
 pub async fn run_all(make: impl AsyncFn() -> Arc<dyn Store>) {
     let mut broken = String::new();
     for (sentence, check) in CHECKS {
-        let store = make().await;
-        if let Err(seen) = check(&*store).await {
-            broken.push_str(&format!("\n- {sentence}: {seen}"));
-        }
+        note(&mut broken, sentence, check(&*make().await).await);
     }
+    tell(&broken);
+}
+
+/// Adds a sentence that does not hold to those.
+fn note(broken: &mut String, sentence: &str, outcome: Outcome) {
+    if let Err(seen) = outcome {
+        broken.push_str(&format!("\n- {sentence}: {seen}"));
+    }
+}
+
+fn tell(broken: &str) {
     assert!(broken.is_empty(), "the store breaks its contract:{broken}");
 }
 

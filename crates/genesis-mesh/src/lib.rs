@@ -20,6 +20,7 @@ mod graph_speech;
 mod graph_agent;
 mod run;
 mod agent;
+mod keeping;
 mod runner;
 mod mesh;
 mod setup;
@@ -44,11 +45,15 @@ pub use genesis_mesh_macros::{Part, State, entrypoint, task};
 pub use genesis_mesh_models::{
     ApiKey, OpenAiError, OpenAiModel, OpenAiOptions, OpenAiTimeouts, ScriptError, ScriptedModel,
 };
-pub use genesis_mesh_store::{ItemsOptions, MemoryItems, MemoryStore, SqliteOptions, SqliteStore};
+pub use genesis_mesh_store::{
+    ItemsOptions, LocalBus, LossyBus, LossyOptions, MemoryItems, MemoryStore, PostgresOptions, PostgresStore,
+    SqliteOptions, SqliteStore,
+};
 pub use input::{
     FunctionForm, FunctionNameForm, JsonSchemaForm, ModelInput, NamedToolForm, ResponseFormat, Stop,
     ToolChoiceForm, ToolChoiceMode, ToolForm,
 };
+pub use keeping::{BusSource, StoreSource, UnknownSource};
 pub use mesh::Mesh;
 pub use parser::Parser;
 pub use pipeline::Pipeline;

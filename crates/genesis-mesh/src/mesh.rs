@@ -16,7 +16,6 @@ use genesis_mesh_core::bus::Bus;
 use genesis_mesh_core::log::{self, CancelKind, CancelOutcome, RunQuery, RunStore, Seq};
 use genesis_mesh_core::run::RunId;
 use genesis_mesh_core::store::Store;
-use genesis_mesh_store::{LocalBus, MemoryStore};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -46,25 +45,16 @@ struct Inner {
     hub: Arc<Hub>,
 }
 
-/// What keeps the runs of a mesh, carries its hints, and how they are driven.
-#[derive(Debug, Default)]
-pub(crate) struct Keeping {
-    pub(crate) store: Option<Arc<dyn RunStore>>,
-    pub(crate) bus: Option<Arc<dyn Bus>>,
-    pub(crate) runner: RunnerOptions,
-}
-
 impl Mesh {
     pub(crate) fn new(
         models: BTreeMap<String, Arc<dyn Model>>,
         agents: BTreeMap<String, ReadyAgent>,
-        keeping: Keeping,
+        store: Arc<dyn RunStore>,
+        bus: Arc<dyn Bus>,
+        options: RunnerOptions,
     ) -> Self {
-        let Keeping { store, bus, runner } = keeping;
-        let store = store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
-        let bus = bus.unwrap_or_else(|| Arc::new(LocalBus::new()));
         let agents = Arc::new(agents);
-        let hub = Arc::new(Hub::new(Arc::clone(&agents), store, bus, runner));
+        let hub = Arc::new(Hub::new(Arc::clone(&agents), store, bus, options));
         Self { inner: Arc::new(Inner { models, agents, hub }) }
     }
 

@@ -12,7 +12,7 @@ pub struct ThreadInfo {
     pub id: String,
     /// When it began, in milliseconds since 1970; the store says.
     pub created_at_ms: i64,
-    /// When a run or a checkpoint came last; the store says.
+    /// When a run came or ended last, or something was appended; the store says.
     pub updated_at_ms: i64,
     /// What its makers say of it.
     pub metadata: Map<String, Value>,

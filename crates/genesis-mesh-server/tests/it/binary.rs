@@ -11,6 +11,8 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 pub(crate) fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_genesis-mesh"));
+    // Tests run beside each other, and the user's data folder is no place for them.
+    command.env("GENESIS_MESH_STORE", "memory");
     command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let ours = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with("GENESIS_MESH_");
     for (variable, _) in std::env::vars_os().filter(|(name, _)| ours(name)) {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::conformance;
+use genesis_mesh_core::log::{RunStore as _, ThreadInfo, ThreadQuery};
 use genesis_mesh_core::run::{FactRecord, Source, TaskEnd, TaskId, TaskPath};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,6 +39,11 @@ fn ended(checkpoint: u128, task: u128) -> Entry {
 #[tokio::test]
 async fn the_store_in_memory_keeps_the_contract() {
     conformance::run_all(async || Arc::new(MemoryStore::new()) as Arc<dyn Store>).await;
+}
+
+#[tokio::test]
+async fn the_store_in_memory_keeps_the_contract_of_runs() {
+    conformance::run_all_runs(async || Arc::new(MemoryStore::new())).await;
 }
 
 #[tokio::test]
@@ -137,4 +143,12 @@ fn a_refused_first_append_leaves_no_thread_behind() {
     assert!(store.threads.append(&key("t"), vec![committed(2)], 0).is_err());
     assert!(store.threads.append(&key("t"), Vec::new(), 0).is_ok());
     assert_eq!(format!("{store:?}"), "MemoryStore { threads: 0, runs: 0 }");
+}
+
+#[tokio::test]
+async fn the_time_is_that_of_the_clock_that_was_given() {
+    let store = MemoryStore::with_clock(Arc::new(|| 1_234));
+    store.put_thread(ThreadInfo { id: "t".to_owned(), ..ThreadInfo::default() }).await.expect("a thread");
+    let threads = store.threads(ThreadQuery::default()).await.expect("threads");
+    assert_eq!(threads[0].created_at_ms, 1_234);
 }

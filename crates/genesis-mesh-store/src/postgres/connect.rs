@@ -22,7 +22,8 @@ pub struct PostgresOptions {
     pub schema: String,
     /// At most so many connections for reads and for what no lane does.
     pub connections: usize,
-    /// So many groups of commits are written at one time, each on a connection of its own.
+    /// So many groups of commits are written at one time, each on a connection of its own. One is quickest where the
+    /// flush to disk is what takes long: its groups are the largest.
     pub lanes: usize,
     /// How long the making of a connection may take.
     pub connect_timeout: Duration,
@@ -35,7 +36,7 @@ impl Default for PostgresOptions {
         Self {
             schema: "genesis_mesh".to_owned(),
             connections: 8,
-            lanes: 2,
+            lanes: 1,
             connect_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(30),
         }
@@ -205,8 +206,11 @@ fn set_up(options: &PostgresOptions, is_lane: bool) -> String {
         options.schema
     );
     if is_lane {
-        // The one statement of a lane is large; its plan does not depend on the values.
-        statements.push_str("SET plan_cache_mode TO force_generic_plan; SET jit TO off;");
+        // The one statement of a lane is large; its plan does not depend on the values, and is made when tables may
+        // still be small: it must be good when they are large.
+        statements.push_str(
+            "SET plan_cache_mode TO force_generic_plan; SET jit TO off; SET enable_seqscan TO off;",
+        );
     }
     statements
 }

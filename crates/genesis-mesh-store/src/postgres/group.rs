@@ -35,8 +35,8 @@ missing AS MATERIALIZED (
     FROM unnest($10::int8[], $11::text[], $12::text[], $13::uuid[])
         WITH ORDINALITY AS n (job, thread, ns, id, ordinal)
     WHERE NOT EXISTS (
-        SELECT FROM graphs g JOIN checkpoints c ON c.graph = g.graph AND c.id = n.id
-        WHERE g.thread = n.thread AND g.ns = n.ns)
+        SELECT FROM checkpoints c WHERE c.id = n.id
+        AND c.graph = (SELECT g.graph FROM graphs g WHERE g.thread = n.thread AND g.ns = n.ns))
     ORDER BY n.job, n.ordinal
 ),
 judged AS MATERIALIZED (
@@ -46,13 +46,15 @@ judged AS MATERIALIZED (
         WHEN w.number <= r.commit_number THEN 1
         WHEN r.status <> 'running' OR r.lease_until_ms IS NULL THEN 2
         WHEN m.id IS NULL THEN 0 ELSE 3 END AS outcome
-    FROM wanted w LEFT JOIN runs r ON r.id = w.run LEFT JOIN missing m ON m.job = w.job
+    FROM wanted w LEFT JOIN LATERAL (SELECT * FROM runs WHERE id = w.run OFFSET 0) r ON true
+    LEFT JOIN missing m ON m.job = w.job
 ),
+good AS MATERIALIZED (SELECT j.*, c.now FROM judged j CROSS JOIN clock c WHERE j.outcome = 0),
 graph_rows AS MATERIALIZED (
-    SELECT g.*, j.base, c.now
+    SELECT g.*, j.base, j.now
     FROM unnest($14::int8[], $15::int8[], $16::text[], $17::text[], $18::int8[], $19::int8[])
         AS g (graph, job, thread, ns, fact_weight, snapshot_weight)
-    JOIN judged j ON j.job = g.job AND j.outcome = 0 CROSS JOIN clock c
+    JOIN good j ON j.job = g.job
 ),
 graph_writes AS (
     INSERT INTO graphs AS old (thread, ns, fact_weight, snapshot_weight, written_at_ms)
@@ -97,24 +99,24 @@ snapshot_writes AS (
 ),
 event_writes AS (
     INSERT INTO events (run, seq, at_ms, class, data, memo)
-    SELECT j.run, j.last_seq + e.place, c.now, e.class, e.data, e.memo
+    SELECT j.run, j.last_seq + e.place, j.now, e.class, e.data, e.memo
     FROM unnest($36::int8[], $37::int8[], $38::int2[], $39::text[], $40::text[]) AS e (job, place, class, data, memo)
-    JOIN judged j ON j.job = e.job AND j.outcome = 0 CROSS JOIN clock c
+    JOIN good j ON j.job = e.job
 ),
 run_writes AS (
     UPDATE runs r SET
         last_seq = j.last_seq + j.events,
         commit_number = j.number,
-        commit_at_ms = c.now,
+        commit_at_ms = j.now,
         attempt = CASE WHEN j.is_progress THEN 0 ELSE r.attempt END,
         status = coalesce(j.status, r.status),
         error = j.error,
         rolls_back = j.rolls_back,
-        updated_at_ms = CASE WHEN j.status IS NULL THEN r.updated_at_ms ELSE c.now END,
+        updated_at_ms = CASE WHEN j.status IS NULL THEN r.updated_at_ms ELSE j.now END,
         lease_until_ms = CASE WHEN j.status IS NULL THEN r.lease_until_ms END,
         cancel = CASE WHEN j.status IS NULL THEN r.cancel END,
-        expires_at_ms = CASE WHEN j.status IS NULL THEN NULL ELSE c.now + r.ttl_ms END
-    FROM judged j CROSS JOIN clock c WHERE r.id = j.run AND j.outcome = 0
+        expires_at_ms = CASE WHEN j.status IS NULL THEN NULL ELSE j.now + r.ttl_ms END
+    FROM good j WHERE r.id = j.run
     RETURNING r.thread, j.status
 ),
 thread_uses AS (

@@ -1,5 +1,7 @@
 //! The store on SQLite: it keeps the contract, is there after a restart, and says what is wrong with a file.
 
+mod runs;
+
 use super::*;
 use crate::conformance;
 use genesis_mesh_core::run::{FactRecord, Source, TaskEnd, TaskId, TaskPath, WriteRecord};
@@ -61,6 +63,16 @@ async fn the_store_on_sqlite_keeps_the_contract() {
     conformance::run_all(async || {
         let name = format!("{}.db", count.fetch_add(1, Ordering::Relaxed));
         Arc::new(SqliteStore::open(folder.path().join(name)).expect("a store")) as Arc<dyn Store>
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_store_on_sqlite_keeps_the_contract_of_runs() {
+    let (folder, count) = (folder(), AtomicUsize::new(0));
+    conformance::run_all_runs(async || {
+        let name = format!("{}.db", count.fetch_add(1, Ordering::Relaxed));
+        Arc::new(SqliteStore::open(folder.path().join(name)).expect("a store"))
     })
     .await;
 }
