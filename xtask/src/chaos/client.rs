@@ -58,7 +58,8 @@ impl Client {
     pub(crate) async fn live(mut self) {
         let mut asked = 0;
         while !*self.is_over.borrow() {
-            let page = self.book.open(self.next(asked));
+            let next = self.next(asked);
+            let page = self.book.open(next);
             asked += 1;
             loop {
                 match self.visit(page).await {

@@ -132,14 +132,13 @@ async fn carry(mut client: TcpStream, target: Option<SocketAddr>, mut controls: 
         let up = pump(from_client, to_server, weather.clone(), |weather| weather.is_up_held);
         let down = pump(from_server, to_client, weather.clone(), |weather| weather.is_down_held);
         tokio::select! {
-            both = async { tokio::try_join!(up, down) } => both.map(drop).map_err(drop),
-            ordered = orders.changed() => ordered.map_err(drop).and(Err(())),
+            both = async { tokio::try_join!(up, down) } => both.map(drop).map_err(|_| Order::Cut),
+            _ = orders.changed() => Err(orders.borrow().1),
         }
     };
-    if ended.is_err() {
-        let order = orders.borrow().1;
+    if let Err(order) = ended {
         reset(client);
-        if let (Order::HalfOpen(hold), true) = (order, orders.borrow().0 > 0) {
+        if let Order::HalfOpen(hold) = order {
             tokio::time::sleep(hold).await;
         }
         reset(server);
