@@ -181,7 +181,7 @@ impl RunWriter {
             let mut written = to.commit(&commit).await;
             if let Err(error) = &written
                 && !is_lost(error)
-                && waiting.iter().any(Option::is_some)
+                && !waiting.is_empty()
                 && waiting.iter().all(Option::is_some)
             {
                 // What is wrong is wrong with the entries: who asked for them is told, the events stand.
