@@ -1,8 +1,8 @@
-//! The suite that every store must pass: one check for each sentence of the `Store` contract.
+//! The suites that every store must pass: one check for each sentence of its contract.
 //!
 //! Owns: the checks and their names, which say what holds.
 //! Never: knows a store; it sees the contract alone. It is no part of a running program, only tests call it.
-//! Flow: `run_all` gives each check a new store, and tells all sentences that do not hold at once.
+//! Flow: `run_all` and its like give each check a new store, and tell all sentences that do not hold at once.
 
 mod samples;
 mod append;
@@ -10,6 +10,7 @@ mod lineage;
 mod history;
 mod threads;
 mod items;
+mod runs;
 mod bus;
 
 use genesis_mesh_core::BoxFuture;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 pub use bus::run_all_bus;
 pub use items::run_all_items;
+pub use runs::run_all_runs;
 
 /// Whether a sentence holds; if not, what was seen.
 type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
@@ -59,14 +61,34 @@ const CHECKS: &[Check] = &[
 ///
 /// # Panics
 /// With all sentences of the contract that do not hold.
-pub async fn run_all(make: impl AsyncFn() -> Arc<dyn Store>) {
+pub async fn run_all(make: impl Fn() -> Arc<dyn Store>) {
     let mut broken = String::new();
     for (sentence, check) in CHECKS {
-        let store = make().await;
-        if let Err(seen) = check(&*store).await {
-            broken.push_str(&format!("\n- {sentence}: {seen}"));
-        }
+        note(&mut broken, sentence, check(&*make()).await);
     }
+    tell(&broken);
+}
+
+/// The same, for stores that are not made at once.
+///
+/// # Panics
+/// As [`run_all`].
+pub async fn run_all_with<S: Store>(make: impl AsyncFn() -> Arc<S>) {
+    let mut broken = String::new();
+    for (sentence, check) in CHECKS {
+        note(&mut broken, sentence, check(&*make().await).await);
+    }
+    tell(&broken);
+}
+
+/// Adds a sentence that does not hold to those.
+fn note(broken: &mut String, sentence: &str, outcome: Outcome) {
+    if let Err(seen) = outcome {
+        broken.push_str(&format!("\n- {sentence}: {seen}"));
+    }
+}
+
+fn tell(broken: &str) {
     assert!(broken.is_empty(), "the store breaks its contract:{broken}");
 }
 

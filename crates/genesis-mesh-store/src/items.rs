@@ -9,6 +9,7 @@ mod shelf;
 #[cfg(test)]
 mod tests;
 
+use crate::clock::Clock;
 use genesis_mesh_core::items::{
     ItemAnswer, ItemIndex, ItemNamespace, ItemOp, ItemPut, ItemSearch, ItemTtl, Items, ItemsError,
 };
@@ -18,9 +19,6 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Tells the time in milliseconds since 1970.
-pub type ItemClock = Arc<dyn Fn() -> i64 + Send + Sync>;
-
 /// Gives a vector for each text, all of one length.
 pub type Embed =
     Arc<dyn Fn(Vec<String>) -> BoxFuture<'static, Result<Vec<Vec<f32>>, ModelError>> + Send + Sync>;
@@ -29,7 +27,7 @@ pub type Embed =
 #[derive(Clone)]
 pub struct ItemsOptions {
     /// Tells what time it is.
-    pub clock: ItemClock,
+    pub clock: Clock,
     /// How long an item lives if its put does not say, in milliseconds; `None` for ever.
     pub ttl_ms: Option<u64>,
     /// Whether a read makes what it finds live longer, if the read does not say.
@@ -50,7 +48,7 @@ pub struct ItemsIndex {
 impl ItemsOptions {
     /// Items that live for ever if nothing else is said, are refreshed by reads, and have no index.
     #[must_use]
-    pub fn new(clock: ItemClock) -> Self {
+    pub fn new(clock: Clock) -> Self {
         Self { clock, ttl_ms: None, refreshes_ttl: true, index: None }
     }
 

@@ -1,10 +1,12 @@
-//! Charter: implementations of the contracts `Store` and `Items`, and the suites that hold each of them to its contract.
+//! Charter: implementations of the contracts `RunStore` and `Items`, and the suites that hold each of them to its contract.
 //!
 //! Owns: the stores in memory, which are the specification that all others are compared with, and the store on SQLite.
 //! Never: folds facts or runs a graph; a store keeps and finds.
-//! Flow: a runner appends entries and asks for lineages; `conformance` has one check for each sentence of the contract.
+//! Flow: a runner claims runs, commits their events and entries, and asks for lineages; `conformance` has one check
+//! for each sentence of the contract.
 #![forbid(unsafe_code)]
 
+mod clock;
 mod weight;
 mod task;
 mod memory;
@@ -16,8 +18,9 @@ pub mod conformance;
 #[cfg(unix)]
 pub mod testing;
 
-pub use bus::{LocalBus, LossyBus, LossyOptions};
-pub use items::{Embed, ItemClock, ItemsIndex, ItemsOptions, MemoryItems};
+pub use bus::{LocalBus, LossyBus, LossyOptions, NatsBus, PostgresBus};
+pub use clock::Clock;
+pub use items::{Embed, ItemsIndex, ItemsOptions, MemoryItems};
 pub use memory::MemoryStore;
 pub use postgres::{PostgresOptions, PostgresStore};
 pub use sqlite::{SqliteOptions, SqliteStore};

@@ -1,21 +1,31 @@
-//! The store on SQLite: threads in one file, which outlive the process.
+//! The store on SQLite: runs and threads in one file, which outlive the process.
 //!
 //! Owns: the file, its lock, the thread that writes and those that read.
 //! Never: runs a statement on an async thread, or answers an append that is not on disk.
-//! Flow: a change goes to `writer.rs`, which runs `change.rs` in a transaction; a read to `readers.rs`, which runs `find.rs`.
+//! Flow: a change is a function of `append.rs`, `remove.rs`, `lifecycle.rs`, `commit.rs` or `thread_rows.rs`, which
+//! `writer.rs` runs in a transaction; a read is one of `find.rs` or `run_rows.rs`, which `readers.rs` runs.
 
 mod fault;
 mod lock;
 mod schema;
+mod statement;
 mod rows;
 mod find;
-mod change;
+mod run_rows;
+mod thread_rows;
+mod append;
+mod remove;
+mod event_rows;
+mod lifecycle;
+mod commit;
+mod pulse;
 mod writer;
 mod readers;
+mod log;
 #[cfg(test)]
 mod tests;
 
-use change::{Change, Changed};
+use crate::clock::{self, Clock};
 use fault::unavailable;
 use genesis_mesh_core::BoxFuture;
 use genesis_mesh_core::run::{CheckpointId, Namespace};
@@ -27,13 +37,16 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use tokio::sync::mpsc;
+use writer::Care;
 
-/// Keeps threads in a SQLite database.
+/// Keeps runs and threads in a SQLite database.
 ///
-/// An append returns when it is on disk (`fsync`); appends that wait at one time share that cost. One store writes a
+/// A change returns when it is on disk (`fsync`), but for deltas, heartbeats and watches, which outlive the process alone;
+/// changes that wait at one time share that cost. One store writes a
 /// file at one time, in all processes. Dropping the store waits until what was begun is done, and closes the file.
 pub struct SqliteStore {
     path: PathBuf,
+    clock: Clock,
     // A channel is closed before its threads are joined; the lock goes last.
     readers: Option<mpsc::Sender<readers::Read>>,
     writer: Option<mpsc::Sender<writer::Job>>,
@@ -43,15 +56,36 @@ pub struct SqliteStore {
 }
 
 /// How a store on SQLite is opened.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct SqliteOptions {
+    /// Tells the time; the system's clock if nothing else is said.
+    pub clock: Clock,
     /// The database may have so many bytes, without its log (4 MB more); `None`: what the disk has. An append beyond
     /// that is refused with [`StoreError::Full`].
     pub bytes_max: Option<u64>,
 }
 
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self { clock: clock::system(), bytes_max: None }
+    }
+}
+
+impl fmt::Debug for SqliteOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteOptions").field("bytes_max", &self.bytes_max).finish_non_exhaustive()
+    }
+}
+
 impl SqliteOptions {
+    /// With another clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
     /// With a bound of the file, in bytes.
     #[must_use]
     pub fn bytes_max(mut self, bytes: u64) -> Self {
@@ -79,10 +113,11 @@ impl SqliteStore {
         let lock = Lock::take(path)?;
         let connection = schema::open_writer(path, options.bytes_max).map_err(|error| at(path, error))?;
         let (readers, reading) = readers::start(path)?;
-        let (writer, writing) = writer::start(connection)
+        let (writer, writing) = writer::start(connection, options.clock.clone())
             .map_err(|error| unavailable(format!("no thread for the writer: {error}")))?;
         Ok(Self {
             path: path.to_owned(),
+            clock: options.clock.clone(),
             readers: Some(readers),
             writer: Some(writer),
             reading,
@@ -91,13 +126,14 @@ impl SqliteStore {
         })
     }
 
-    async fn change(&self, change: Change) -> Result<Changed, StoreError> {
+    /// Has a change made, which is given the time.
+    async fn change<T: Send + 'static>(
+        &self,
+        care: Care,
+        make: impl Fn(&rusqlite::Connection, i64) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let Some(writer) = &self.writer else { return Err(unavailable("the store is closed")) };
-        writer::change(writer, change).await.map_err(|error| at(&self.path, error))
-    }
-
-    async fn change_thread(&self, change: Change) -> Result<bool, StoreError> {
-        Ok(self.change(change).await? == Changed::WasThere(true))
+        writer::change(writer, care, make).await.map_err(|error| at(&self.path, error))
     }
 
     async fn read<T: Send + 'static>(
@@ -142,10 +178,9 @@ impl Store for SqliteStore {
         entries: Vec<Entry>,
     ) -> BoxFuture<'a, Result<Appended, StoreError>> {
         Box::pin(async move {
-            match self.change(Change::Append(key.clone(), rows::rows_of(entries)?)).await? {
-                Changed::Appended(appended) => Ok(appended),
-                Changed::WasThere(_) => Err(unavailable("an append was answered as another change")),
-            }
+            let (key, rows) = (key.clone(), rows::rows_of(entries)?);
+            let append = move |write: &_, now_ms| append::append(write, &key, &rows, now_ms);
+            self.change(Care::Durable, append).await
         })
     }
 
@@ -173,15 +208,19 @@ impl Store for SqliteStore {
     }
 
     fn copy_thread<'a>(&'a self, from: &'a str, to: &'a str) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(self.change_thread(Change::Copy { from: from.to_owned(), to: to.to_owned() }))
+        let (from, to) = (from.to_owned(), to.to_owned());
+        let copy = move |write: &_, now_ms| remove::copy(write, &from, &to, now_ms);
+        Box::pin(self.change(Care::Removing, copy))
     }
 
     fn delete_thread<'a>(&'a self, thread: &'a str) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(self.change_thread(Change::Delete(thread.to_owned())))
+        let thread = thread.to_owned();
+        Box::pin(self.change(Care::Removing, move |write, _| remove::delete(write, &thread)))
     }
 
     fn prune_thread<'a>(&'a self, thread: &'a str) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(self.change_thread(Change::Prune(thread.to_owned())))
+        let thread = thread.to_owned();
+        Box::pin(self.change(Care::Removing, move |write, _| remove::prune(write, &thread)))
     }
 }
 

@@ -6,7 +6,7 @@ use genesis_mesh_core::items::ItemTtl;
 use serde_json::Map;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-fn still() -> ItemClock {
+fn still() -> Clock {
     Arc::new(|| 0)
 }
 

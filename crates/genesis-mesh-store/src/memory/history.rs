@@ -7,7 +7,7 @@ use crate::weight::weight_of;
 use genesis_mesh_core::run::{CheckpointId, FactRecord, MachineSnapshot, Namespace, Source};
 use genesis_mesh_core::store::{Appended, Checkpoint, Entry, HistoryQuery, Link, StoreError};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Facts of this weight are replayed in a fraction of a millisecond: a snapshot for less would cost more than it saves.
@@ -23,6 +23,16 @@ pub(super) struct History {
     /// What the facts since the last snapshot weigh.
     fact_weight: u64,
     snapshot_weight: u64,
+    /// What came since the mark, if there is one.
+    since: Option<Since>,
+}
+
+/// What a history got since it was marked.
+#[derive(Clone, Default)]
+struct Since {
+    made: HashSet<CheckpointId>,
+    /// How many facts older checkpoints had, of those that got more.
+    facts_before: HashMap<CheckpointId, usize>,
 }
 
 #[derive(Clone)]
@@ -67,18 +77,12 @@ impl History {
         self.kept.is_empty()
     }
 
-    /// Keeps all of `entries`, or nothing.
-    pub(super) fn append(&mut self, entries: Vec<Entry>) -> Result<Appended, StoreError> {
-        self.check(&entries)?;
+    /// Keeps entries that were checked.
+    pub(super) fn append(&mut self, entries: Vec<Entry>) -> Appended {
         for entry in entries {
             match entry {
                 Entry::Checkpoint(checkpoint) => self.insert(checkpoint),
-                Entry::Pending { checkpoint, fact } => {
-                    self.fact_weight += weight_of(&fact);
-                    if let Some(kept) = self.find_mut(checkpoint) {
-                        kept.pend(fact);
-                    }
-                }
+                Entry::Pending { checkpoint, fact } => self.pend(checkpoint, fact),
                 Entry::Snapshot { checkpoint, snapshot } => {
                     self.fact_weight = 0;
                     self.snapshot_weight = weight_of(&snapshot);
@@ -89,12 +93,43 @@ impl History {
             }
         }
         let limit = REPLAY_WEIGHT_MIN.max(FACTS_PER_SNAPSHOT * self.snapshot_weight);
-        Ok(Appended { wants_snapshot: self.fact_weight > limit })
+        Appended { wants_snapshot: self.fact_weight > limit }
+    }
+
+    fn pend(&mut self, checkpoint: CheckpointId, fact: FactRecord) {
+        self.fact_weight += weight_of(&fact);
+        let Ok(place) = self.place(checkpoint) else { return };
+        let Some(kept) = self.kept.get_mut(place) else { return };
+        if let Some(since) = self.since.as_mut().filter(|since| !since.made.contains(&checkpoint)) {
+            since.facts_before.entry(checkpoint).or_insert(kept.pending.len());
+        }
+        kept.pend(fact);
+    }
+
+    /// Begins to note what comes, so that it can be undone; forgets what was noted before.
+    pub(super) fn mark(&mut self) {
+        self.since = Some(Since::default());
+    }
+
+    /// Notes nothing any more.
+    pub(super) fn unmark(&mut self) {
+        self.since = None;
+    }
+
+    /// Undoes what came since the mark.
+    pub(super) fn roll_back(&mut self) {
+        let Some(since) = self.since.take() else { return };
+        self.kept.retain(|kept| !since.made.contains(&kept.id));
+        for (checkpoint, facts) in since.facts_before {
+            if let Some(kept) = self.find_mut(checkpoint) {
+                kept.pending.truncate(facts);
+            }
+        }
     }
 
     /// Every checkpoint that an entry names must be there, kept before or by an entry before it. The parent of one
     /// that comes with a snapshot may be gone: no lineage reads it.
-    fn check(&self, entries: &[Entry]) -> Result<(), StoreError> {
+    pub(super) fn check(&self, entries: &[Entry]) -> Result<(), StoreError> {
         let mut news: Vec<CheckpointId> = Vec::new();
         for entry in entries {
             let (named, own) = match entry {
@@ -159,6 +194,9 @@ impl History {
         let kept =
             Kept { id, parent, step, created_at_ms, source, made, labels, parent_facts, pending, snapshot };
         self.kept.insert(place, kept);
+        if let Some(since) = &mut self.since {
+            since.made.insert(id);
+        }
     }
 
     /// The checkpoints that lead to `at`, newest first, up to a snapshot or the root.

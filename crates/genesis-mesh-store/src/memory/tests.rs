@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::conformance;
+use genesis_mesh_core::log::{RunStore as _, ThreadInfo, ThreadQuery};
 use genesis_mesh_core::run::{FactRecord, Source, TaskEnd, TaskId, TaskPath};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 fn key(thread: &str) -> ThreadKey {
     ThreadKey { thread: thread.to_owned(), ns: Namespace::default() }
@@ -35,7 +38,12 @@ fn ended(checkpoint: u128, task: u128) -> Entry {
 
 #[tokio::test]
 async fn the_store_in_memory_keeps_the_contract() {
-    conformance::run_all(async || Arc::new(MemoryStore::new()) as Arc<dyn Store>).await;
+    conformance::run_all(|| Arc::new(MemoryStore::new())).await;
+}
+
+#[tokio::test]
+async fn the_store_in_memory_keeps_the_contract_of_runs() {
+    conformance::run_all_runs(async || Arc::new(MemoryStore::new())).await;
 }
 
 #[tokio::test]
@@ -93,7 +101,7 @@ async fn the_suite_tells_which_sentence_a_store_breaks() {
         }
     }
 
-    conformance::run_all(async || Arc::new(Piling::default()) as Arc<dyn Store>).await;
+    conformance::run_all(|| Arc::new(Piling::default())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -106,7 +114,7 @@ async fn writers_on_many_threads_lose_nothing() {
                 for thread in 0..50 {
                     let key = key(&format!("thread {thread}"));
                     let entries = vec![committed(1), ended(1, writer)];
-                    store.append_now(&key, entries).expect("an append");
+                    store.threads.append(&key, entries, 0).expect("an append");
                 }
             });
         }
@@ -121,18 +129,26 @@ async fn writers_on_many_threads_lose_nothing() {
 fn an_append_after_a_deletion_is_never_lost_in_the_old_thread() {
     let store = MemoryStore::new();
     let key = key("t");
-    store.append_now(&key, vec![committed(1)]).expect("an append");
-    let held = store.find("t").expect("a thread");
-    assert!(store.replace("t", None));
-    assert!(lock(&held).is_gone);
-    store.append_now(&key, vec![committed(1), committed(2)]).expect("an append");
-    assert_eq!(store.with("t", |thread| thread.graphs.len()), Some(1));
+    store.threads.append(&key, vec![committed(1)], 0).expect("an append");
+    let held = store.threads.find("t").expect("a thread");
+    assert!(store.threads.replace("t", None));
+    assert!(threads::lock(&held).is_gone);
+    store.threads.append(&key, vec![committed(1), committed(2)], 0).expect("an append");
+    assert_eq!(store.threads.with("t", |thread| thread.graphs.len()), Some(1));
 }
 
 #[test]
 fn a_refused_first_append_leaves_no_thread_behind() {
     let store = MemoryStore::new();
-    assert!(store.append_now(&key("t"), vec![committed(2)]).is_err());
-    assert!(store.append_now(&key("t"), Vec::new()).is_ok());
-    assert_eq!(format!("{store:?}"), "MemoryStore { threads: 0 }");
+    assert!(store.threads.append(&key("t"), vec![committed(2)], 0).is_err());
+    assert!(store.threads.append(&key("t"), Vec::new(), 0).is_ok());
+    assert_eq!(format!("{store:?}"), "MemoryStore { threads: 0, runs: 0 }");
+}
+
+#[tokio::test]
+async fn the_time_is_that_of_the_clock_that_was_given() {
+    let store = MemoryStore::with_clock(Arc::new(|| 1_234));
+    store.put_thread(ThreadInfo { id: "t".to_owned(), ..ThreadInfo::default() }).await.expect("a thread");
+    let threads = store.threads(ThreadQuery::default()).await.expect("threads");
+    assert_eq!(threads[0].created_at_ms, 1_234);
 }

@@ -135,7 +135,7 @@ fn weigh(value: &impl Serialize) -> i64 {
     i64::try_from(weight_of(value)).unwrap_or(i64::MAX)
 }
 
-fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
+pub(super) fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| corrupt(format!("a record has no JSON: {error}")))
 }
 

@@ -11,17 +11,17 @@ use std::path::Path;
 use std::time::Duration;
 
 /// "GMsh": whose database this is.
-const APPLICATION_ID: i64 = 0x474d_7368;
+pub(super) const APPLICATION_ID: i64 = 0x474d_7368;
 /// Readers wait so long for a checkpoint of the log to end. It takes some milliseconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// What is left of the log on disk after many writes at once: SQLite's own bound of 1,000 pages of 4 KiB.
 const LOG_BYTES_MAX: i64 = 4096 * 1000;
 /// More statements than there are texts of them.
-const STATEMENTS_MAX: usize = 64;
+const STATEMENTS_MAX: usize = 128;
 
 /// One text for each version, the first makes version 1.
 // table
-const MIGRATIONS: [&str; 1] = ["
+pub(super) const MIGRATIONS: [&str; 2] = ["
     CREATE TABLE graphs (
         graph INTEGER PRIMARY KEY,
         thread TEXT NOT NULL,
@@ -52,6 +52,77 @@ const MIGRATIONS: [&str; 1] = ["
     -- are neighbours, in order, without an index.
     CREATE TABLE facts (key INTEGER PRIMARY KEY, fact TEXT NOT NULL) STRICT;
     CREATE TABLE snapshots (checkpoint INTEGER PRIMARY KEY, snapshot TEXT NOT NULL) STRICT;
+", "
+    -- In which era of its thread it came; NULL is before all. An era begins when a run begins to work.
+    ALTER TABLE checkpoints ADD COLUMN era INTEGER;
+    ALTER TABLE facts ADD COLUMN era INTEGER;
+    CREATE TABLE threads (
+        thread TEXT PRIMARY KEY,
+        created_at_ms INTEGER NOT NULL,
+        updated_at_ms INTEGER NOT NULL,
+        ttl_ms INTEGER,
+        -- JSON; NULL if there are none.
+        metadata TEXT,
+        era INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX threads_that_end ON threads (updated_at_ms + ttl_ms) WHERE ttl_ms IS NOT NULL;
+    INSERT INTO threads (thread, created_at_ms, updated_at_ms, era)
+        SELECT thread, ifnull(min(created_at_ms), 0), ifnull(max(created_at_ms), 0), 0
+        FROM graphs LEFT JOIN checkpoints USING (graph) GROUP BY thread;
+    -- What changes often; in the order of acceptance.
+    CREATE TABLE runs (
+        key INTEGER PRIMARY KEY,
+        id BLOB NOT NULL UNIQUE,
+        agent TEXT NOT NULL,
+        thread TEXT,
+        status TEXT NOT NULL,
+        created_at_ms INTEGER NOT NULL,
+        updated_at_ms INTEGER NOT NULL,
+        owner TEXT,
+        epoch INTEGER NOT NULL,
+        attempt INTEGER NOT NULL,
+        -- NULL if it is nobody's.
+        lease_until_ms INTEGER,
+        last_seq INTEGER NOT NULL,
+        -- The number of the last commit under the present lease.
+        last_commit INTEGER NOT NULL,
+        watched INTEGER NOT NULL,
+        cancel TEXT,
+        -- The one that began when it was first claimed.
+        era INTEGER,
+        -- When it may be swept.
+        outlived_at_ms INTEGER,
+        open INTEGER AS (CASE status WHEN 'queued' THEN 0 WHEN 'running' THEN 1 END) VIRTUAL
+    ) STRICT;
+    CREATE INDEX runs_of_thread ON runs (thread, id) WHERE thread IS NOT NULL;
+    CREATE INDEX open_runs ON runs (open, lease_until_ms, key) WHERE open IS NOT NULL;
+    CREATE INDEX open_runs_of_thread ON runs (thread, key) WHERE open IS NOT NULL;
+    CREATE INDEX runs_that_end ON runs (outlived_at_ms) WHERE outlived_at_ms IS NOT NULL;
+    -- What is written once and may be long.
+    CREATE TABLE texts (
+        run INTEGER PRIMARY KEY,
+        input TEXT NOT NULL,
+        principal TEXT,
+        metadata TEXT,
+        error TEXT,
+        idempotency_key TEXT,
+        body_hash BLOB,
+        ttl_ms INTEGER
+    ) STRICT;
+    CREATE UNIQUE INDEX idempotency_keys ON texts (idempotency_key, ifnull(principal, x''))
+        WHERE idempotency_key IS NOT NULL;
+    -- The key is that of the run, shifted by 28 bits, and the number of the event: the log of a run is in one place,
+    -- in order, without an index.
+    CREATE TABLE events (
+        key INTEGER PRIMARY KEY,
+        at_ms INTEGER NOT NULL,
+        class INTEGER NOT NULL,
+        data TEXT NOT NULL,
+        memo TEXT
+    ) STRICT;
+    -- What is written to see whether anything can be.
+    CREATE TABLE pulse (one INTEGER PRIMARY KEY, beats INTEGER NOT NULL, room BLOB) STRICT;
+    INSERT INTO pulse VALUES (1, 0, NULL);
 "];
 
 /// The last version that this program knows.

@@ -1,5 +1,7 @@
 //! The store on SQLite: it keeps the contract, is there after a restart, and says what is wrong with a file.
 
+mod runs;
+
 use super::*;
 use crate::conformance;
 use genesis_mesh_core::run::{FactRecord, Source, TaskEnd, TaskId, TaskPath, WriteRecord};
@@ -58,9 +60,19 @@ fn damage(path: &Path) {
 #[tokio::test]
 async fn the_store_on_sqlite_keeps_the_contract() {
     let (folder, count) = (folder(), AtomicUsize::new(0));
-    conformance::run_all(async || {
+    conformance::run_all(|| {
         let name = format!("{}.db", count.fetch_add(1, Ordering::Relaxed));
-        Arc::new(SqliteStore::open(folder.path().join(name)).expect("a store")) as Arc<dyn Store>
+        Arc::new(SqliteStore::open(folder.path().join(name)).expect("a store"))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_store_on_sqlite_keeps_the_contract_of_runs() {
+    let (folder, count) = (folder(), AtomicUsize::new(0));
+    conformance::run_all_runs(async || {
+        let name = format!("{}.db", count.fetch_add(1, Ordering::Relaxed));
+        Arc::new(SqliteStore::open(folder.path().join(name)).expect("a store"))
     })
     .await;
 }

@@ -3,8 +3,11 @@
 //! Owns: the child, which is this test program again, with its work in an environment variable.
 //! Never: waits for a time; a child is killed after so many lines of it were read.
 
-use futures_util::future::join_all;
-use genesis_mesh_core::run::{CheckpointId, FactRecord, Namespace, Source};
+use futures_util::future::{join, join_all};
+use genesis_mesh_core::log::{
+    Claim, Commit, EventClass, IfBusy, NewEvent, NewRun, RunEnd, RunStatus, RunStore,
+};
+use genesis_mesh_core::run::{CheckpointId, FactRecord, Namespace, RunId, Source};
 use genesis_mesh_core::store::{Checkpoint, Entry, Store, ThreadKey};
 use genesis_mesh_store::SqliteStore;
 use std::collections::BTreeMap;
@@ -14,6 +17,10 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 const DATABASE: &str = "GENESIS_MESH_TEST_DATABASE";
 const THREADS: [&str; 4] = ["a", "b", "c", "d"];
+/// What all runs together have is told under this name: their events are counted through.
+const RUNS: &str = "runs";
+/// Each run has so many events.
+const RUN_LENGTH: u128 = 4;
 
 fn key(thread: &str) -> ThreadKey {
     ThreadKey { thread: thread.to_owned(), ns: Namespace::default() }
@@ -39,10 +46,86 @@ fn step(id: u128) -> Vec<Entry> {
 async fn append_until_killed(store: &SqliteStore, thread: &str, begin: u128) {
     for id in begin.. {
         store.append(&key(thread), step(id)).await.expect("an append");
-        let mut out = std::io::stdout().lock();
-        out.write_all(format!("kept {thread} {id}\n").as_bytes()).expect("a reader");
-        out.flush().expect("a reader");
+        tell(thread, id);
     }
+}
+
+fn tell(name: &str, id: u128) {
+    let mut out = std::io::stdout().lock();
+    out.write_all(format!("kept {name} {id}\n").as_bytes()).expect("a reader");
+    out.flush().expect("a reader");
+}
+
+/// Event number `seq` of each run: it is accepted, says something, takes a step, ends.
+fn event(seq: u128) -> NewEvent {
+    let class = [EventClass::Fact, EventClass::Delta, EventClass::Fact, EventClass::End];
+    let class = class[usize::try_from(seq - 1).expect("a small number")];
+    NewEvent { class, data: format!("{{\"n\":{seq}}}"), memo: None }
+}
+
+/// Works on one run after another, beginning after `kept` events of all of them.
+async fn work_until_killed(store: &SqliteStore, kept: u128) {
+    store.release_all().await.expect("runs that are given back");
+    let claim =
+        || Claim { owner: "child".to_owned(), lease_ms: 60_000, agents: vec!["agent".to_owned()], limit: 1 };
+    for count in kept + 1.. {
+        let (id, seq) = ((count - 1) / RUN_LENGTH + 1, (count - 1) % RUN_LENGTH + 1);
+        if seq == 1 {
+            store.accept(run(id)).await.expect("an accepted run");
+            tell(RUNS, count);
+            continue;
+        }
+        // Each event is another owner's, as if all of them were killed.
+        let lease =
+            store.claim(claim()).await.expect("a claim").pop().expect("the run that was accepted").lease;
+        assert_eq!(lease.run, RunId(id));
+        let end = RunEnd { status: RunStatus::Succeeded, error: None, rolls_back: false };
+        let commit = Commit {
+            number: 1,
+            events: vec![event(seq)],
+            entries: if seq == 3 { vec![(key(&format!("of run {id}")), step(1))] } else { Vec::new() },
+            end: (seq == RUN_LENGTH).then_some(end),
+            is_progress: true,
+        };
+        store.commit(&lease, commit).await.expect("a commit");
+        tell(RUNS, count);
+        store.release(&[lease]).await.expect("a release");
+    }
+}
+
+fn run(id: u128) -> NewRun {
+    NewRun {
+        id: RunId(id),
+        agent: "agent".to_owned(),
+        thread: Some(format!("of run {id}")),
+        input: "{}".to_owned(),
+        principal: None,
+        idempotency: None,
+        if_busy: IfBusy::Reject,
+        metadata: serde_json::Map::new(),
+        ttl_ms: None,
+        first: event(1),
+        stopped: event(4),
+        claim: None,
+    }
+}
+
+/// How many events all runs have; each must be there once, in order, with what was committed beside it.
+async fn kept_of_runs(store: &SqliteStore) -> u128 {
+    let mut count = 0;
+    for id in 1.. {
+        let Some(run) = store.run(RunId(id)).await.expect("a run") else { break };
+        let events = store.events(RunId(id), 0, usize::MAX).await.expect("a log");
+        let wanted: Vec<String> = (1..=u128::from(run.last_seq)).map(|seq| event(seq).data).collect();
+        assert_eq!(events.iter().map(|event| event.data.to_string()).collect::<Vec<_>>(), wanted);
+        assert_eq!(run.status == RunStatus::Succeeded, events.len() == 4);
+        let steps = kept(store, &format!("of run {id}")).await;
+        assert_eq!(steps == 1, events.len() >= 3);
+        // The next was accepted when this one had ended.
+        assert_eq!(count % RUN_LENGTH, 0);
+        count += u128::from(run.last_seq);
+    }
+    count
 }
 
 /// What the child does. In the test program itself there is no database, and nothing to do.
@@ -63,7 +146,8 @@ async fn child_appends_for_ever() {
     }
     let writers =
         THREADS.iter().zip(begins).map(|(thread, begin)| append_until_killed(&store, thread, begin));
-    join_all(writers).await;
+    let kept = kept_of_runs(&store).await;
+    join(join_all(writers), work_until_killed(&store, kept)).await;
 }
 
 /// How many steps a thread has; each must be there once, whole and in order.
@@ -115,7 +199,7 @@ fn last_told(told: &str) -> BTreeMap<String, u128> {
 }
 
 #[tokio::test]
-async fn a_kill_at_any_moment_loses_no_step_that_was_told() {
+async fn a_kill_at_any_moment_loses_nothing_that_was_told() {
     let folder = tempfile::tempdir().expect("a folder");
     let database = folder.path().join("threads.db");
     let mut before: BTreeMap<String, u128> = BTreeMap::new();
@@ -125,14 +209,17 @@ async fn a_kill_at_any_moment_loses_no_step_that_was_told() {
         for _ in 0..lines {
             told.push_str(&read_to(&mut out, "kept "));
         }
-        // SIGKILL, while four writers are wherever they are.
+        // SIGKILL, while five writers are wherever they are.
         child.kill().expect("a kill");
         child.wait().expect("an end");
         out.read_to_string(&mut told).expect("the rest");
         let store = SqliteStore::open(&database).expect("a store");
         let told = last_told(&told);
-        for thread in THREADS {
-            let there = kept(&store, thread).await;
+        for thread in THREADS.into_iter().chain([RUNS]) {
+            let there = match thread {
+                RUNS => kept_of_runs(&store).await,
+                thread => kept(&store, thread).await,
+            };
             let told = told.get(thread).or(before.get(thread)).copied().unwrap_or_default();
             assert!(there == told || there == told + 1, "{thread}: {told} were told, {there} are there");
             before.insert(thread.to_owned(), there);

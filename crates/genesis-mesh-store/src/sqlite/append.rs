@@ -1,54 +1,22 @@
-//! Changes: appends, copies, deletions and pruning, as statements of one transaction.
+//! Appends: checkpoints, facts and snapshots, as statements of one transaction.
 //!
-//! Owns: the statements that write.
+//! Owns: the statements that write what a thread has.
 //! Never: begins or ends a transaction; the writer does, around a group of changes.
 
-use super::fault::{corrupt, fault};
-use super::find::{fact_keys, graph_of, graphs_of, key_of, way_to};
+use super::fault::fault;
+use super::find::{fact_keys, key_of};
 use super::rows::{CheckpointRow, EntryRow, id_of};
+use super::statement::run;
+use super::thread_rows::touch;
 use genesis_mesh_core::run::CheckpointId;
 use genesis_mesh_core::store::{Appended, StoreError, ThreadKey};
-use rusqlite::{Connection, OptionalExtension as _, Params};
-use std::collections::HashSet;
+use rusqlite::{Connection, OptionalExtension as _};
 
 /// As in the store in memory: facts of less weight are replayed in a fraction of a millisecond.
 const REPLAY_WEIGHT_MIN: i64 = 512;
 /// More than in memory, since pages on disk are never quite full: all snapshots together weigh at most a third of what
 /// the facts do.
 const FACTS_PER_SNAPSHOT: i64 = 3;
-
-/// What a caller wants changed.
-#[derive(Debug)]
-pub(super) enum Change {
-    Append(ThreadKey, Vec<EntryRow>),
-    Copy { from: String, to: String },
-    Delete(String),
-    Prune(String),
-}
-
-/// What came of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Changed {
-    Appended(Appended),
-    /// Whether the thread was there.
-    WasThere(bool),
-}
-
-impl Change {
-    pub(super) fn apply(&self, write: &Connection) -> Result<Changed, StoreError> {
-        Ok(match self {
-            Self::Append(key, rows) => Changed::Appended(append(write, key, rows)?),
-            Self::Copy { from, to } => Changed::WasThere(copy(write, from, to)?),
-            Self::Delete(thread) => Changed::WasThere(delete(write, thread)?),
-            Self::Prune(thread) => Changed::WasThere(prune(write, thread)?),
-        })
-    }
-
-    /// Whether rows go, which are to be gone from the files too.
-    pub(super) fn removes(&self) -> bool {
-        !matches!(self, Self::Append(..))
-    }
-}
 
 /// A graph of a thread, and what decides when its next snapshot would pay.
 struct Graph {
@@ -57,11 +25,15 @@ struct Graph {
     snapshot_weight: i64,
 }
 
-fn run(write: &Connection, statement: &str, values: impl Params) -> Result<usize, StoreError> {
-    write.prepare_cached(statement).and_then(|mut statement| statement.execute(values)).map_err(fault)
-}
-
-fn append(write: &Connection, key: &ThreadKey, rows: &[EntryRow]) -> Result<Appended, StoreError> {
+/// Appends to a thread, which is used now.
+pub(super) fn append(
+    write: &Connection,
+    key: &ThreadKey,
+    rows: &[EntryRow],
+    now_ms: i64,
+) -> Result<Appended, StoreError> {
+    // Appending nothing begins no thread, and tells what it would tell.
+    let era = if rows.is_empty() { 0 } else { touch(write, &key.thread, now_ms)? };
     let mut graph: Option<Graph> = find(write, key)?;
     for row in rows {
         match row {
@@ -79,7 +51,7 @@ fn append(write: &Connection, key: &ThreadKey, rows: &[EntryRow]) -> Result<Appe
                     Some(graph) => graph,
                     none => none.insert(begin(write, key)?),
                 };
-                insert(write, graph, checkpoint, parent_facts)?;
+                insert(write, graph, checkpoint, (parent_facts, era))?;
             }
             EntryRow::Pending { checkpoint, fact, weight } => {
                 let (graph, at) = place(write, &mut graph, *checkpoint)?;
@@ -91,7 +63,7 @@ fn append(write: &Connection, key: &ThreadKey, rows: &[EntryRow]) -> Result<Appe
                         message: format!("{checkpoint} has {} facts", last - first),
                     });
                 }
-                run(write, "INSERT INTO facts (key, fact) VALUES (?1, ?2)", (next, fact))?;
+                run(write, "INSERT INTO facts (key, fact, era) VALUES (?1, ?2, ?3)", (next, fact, era))?;
             }
             EntryRow::Snapshot { checkpoint, snapshot, weight } => {
                 let (graph, at) = place(write, &mut graph, *checkpoint)?;
@@ -167,11 +139,11 @@ fn insert(
     write: &Connection,
     graph: &mut Graph,
     row: &CheckpointRow,
-    parent_facts: i64,
+    (parent_facts, era): (i64, i64),
 ) -> Result<(), StoreError> {
     let statement = "INSERT INTO checkpoints
-        (graph, id, parent, step, source, created_at_ms, parent_facts, labels, fact)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (graph, id) DO NOTHING";
+        (graph, id, parent, step, source, created_at_ms, parent_facts, labels, fact, era)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (graph, id) DO NOTHING";
     let parent = row.parent.map(id_of);
     let values = (
         graph.key,
@@ -183,84 +155,10 @@ fn insert(
         parent_facts,
         &row.labels,
         &row.fact,
+        era,
     );
     if run(write, statement, values)? > 0 {
         graph.fact_weight = graph.fact_weight.saturating_add(row.weight);
-    }
-    Ok(())
-}
-
-fn copy(write: &Connection, from: &str, to: &str) -> Result<bool, StoreError> {
-    let graphs = graphs_of(write, from)?;
-    if graphs.is_empty() || from == to {
-        return Ok(!graphs.is_empty());
-    }
-    delete(write, to)?;
-    for (old, ns) in graphs {
-        run(
-            write,
-            "INSERT INTO graphs (thread, ns, fact_weight, snapshot_weight)
-             SELECT ?2, ns, fact_weight, snapshot_weight FROM graphs WHERE graph = ?1",
-            (old, to),
-        )?;
-        let new = graph_of(write, to, &ns)?.ok_or_else(|| corrupt("a copied graph is not there"))?;
-        // In the order of their keys: a parent's stays smaller than its child's.
-        run(
-            write,
-            "INSERT INTO checkpoints (graph, id, parent, step, source, created_at_ms, parent_facts, labels, fact)
-             SELECT ?2, id, parent, step, source, created_at_ms, parent_facts, labels, fact
-             FROM checkpoints WHERE graph = ?1 ORDER BY key",
-            (old, new),
-        )?;
-        run(
-            write,
-            "INSERT INTO facts (key, fact)
-             SELECT (new.key << 24) | (facts.key & 16777215), facts.fact
-             FROM checkpoints old
-             CROSS JOIN checkpoints new ON new.graph = ?2 AND new.id = old.id
-             CROSS JOIN facts ON facts.key BETWEEN old.key << 24 AND (old.key << 24) | 16777215
-             WHERE old.graph = ?1 ORDER BY new.key, facts.key",
-            (old, new),
-        )?;
-        run(
-            write,
-            "INSERT INTO snapshots (checkpoint, snapshot)
-             SELECT new.key, snapshot FROM checkpoints old
-             CROSS JOIN checkpoints new ON new.graph = ?2 AND new.id = old.id
-             CROSS JOIN snapshots ON snapshots.checkpoint = old.key
-             WHERE old.graph = ?1 ORDER BY new.key",
-            (old, new),
-        )?;
-    }
-    Ok(true)
-}
-
-fn delete(write: &Connection, thread: &str) -> Result<bool, StoreError> {
-    let graphs = graphs_of(write, thread)?;
-    for (graph, _) in &graphs {
-        remove_all_but(write, *graph, &HashSet::new())?;
-        run(write, "DELETE FROM graphs WHERE graph = ?1", [graph])?;
-    }
-    Ok(!graphs.is_empty())
-}
-
-fn prune(write: &Connection, thread: &str) -> Result<bool, StoreError> {
-    let graphs = graphs_of(write, thread)?;
-    for (graph, _) in &graphs {
-        let needed = way_to(write, *graph, None)?.into_iter().map(|stop| stop.key).collect();
-        remove_all_but(write, *graph, &needed)?;
-    }
-    Ok(!graphs.is_empty())
-}
-
-fn remove_all_but(write: &Connection, graph: i64, needed: &HashSet<i64>) -> Result<(), StoreError> {
-    let mut find = write.prepare_cached("SELECT key FROM checkpoints WHERE graph = ?1").map_err(fault)?;
-    let keys = find.query_map([graph], |row| row.get(0)).map_err(fault)?;
-    let keys: Vec<i64> = keys.collect::<Result<_, _>>().map_err(fault)?;
-    for key in keys.into_iter().filter(|key| !needed.contains(key)) {
-        run(write, "DELETE FROM facts WHERE key BETWEEN ?1 AND ?2", fact_keys(key))?;
-        run(write, "DELETE FROM snapshots WHERE checkpoint = ?1", [key])?;
-        run(write, "DELETE FROM checkpoints WHERE key = ?1", [key])?;
     }
     Ok(())
 }
