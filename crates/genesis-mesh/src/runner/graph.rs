@@ -28,7 +28,8 @@ pub(super) async fn run(
 ) -> Result<Ended, RunError> {
     let voice = Voice { speech: GraphSpeech::new(is_chat), history, attempt: job.attempt() };
     let log = Arc::new(RunLog { writer: Arc::clone(&job.writer), voice: Mutex::new(voice) });
-    let store = LeasedStore { store: Arc::clone(&job.hub.store), writer: Arc::clone(&job.writer) };
+    let store =
+        LeasedStore { store: Arc::clone(&job.hub.store), writer: Arc::clone(&job.writer) };
     let place = Place {
         store: Arc::new(store),
         thread: job.thread(),
@@ -36,10 +37,10 @@ pub(super) async fn run(
         log: Arc::clone(&log) as Arc<dyn Log>,
     };
     // Of an earlier attempt there may be nothing but its claim.
-    let begin = if job.is_again() && graph.has_begun(&place).await? { Begin::GoOn } else { begin };
+    let has_begun = job.is_again() && graph.has_begun(&place).await?;
     let mut stop = job.cancel();
     let ended = tokio::select! {
-        ended = graph.run_logged(begin, place) => Some(ended?),
+        ended = graph.run_logged(begin, has_begun, place) => Some(ended?),
         _ = stop.asked() => None,
     };
     let mut voice = log.voice();
