@@ -18,7 +18,7 @@ pub mod conformance;
 #[cfg(unix)]
 pub mod testing;
 
-pub use bus::{LocalBus, LossyBus, LossyOptions};
+pub use bus::{LocalBus, LossyBus, LossyOptions, NatsBus, PostgresBus};
 pub use clock::Clock;
 pub use items::{Embed, ItemsIndex, ItemsOptions, MemoryItems};
 pub use memory::MemoryStore;

@@ -46,7 +46,7 @@ pub use genesis_mesh_models::{
     ApiKey, OpenAiError, OpenAiModel, OpenAiOptions, OpenAiTimeouts, ScriptError, ScriptedModel,
 };
 pub use genesis_mesh_store::{
-    ItemsOptions, LocalBus, LossyBus, LossyOptions, MemoryItems, MemoryStore, PostgresOptions, PostgresStore,
+    ItemsOptions, LocalBus, LossyBus, LossyOptions, MemoryItems, MemoryStore, NatsBus, PostgresBus, PostgresOptions, PostgresStore,
     SqliteOptions, SqliteStore,
 };
 pub use input::{

@@ -13,6 +13,7 @@ use crate::graph_speech::{GraphSpeech, Said};
 use crate::update::{RunError, Update};
 use genesis_mesh_core::BoxFuture;
 use genesis_mesh_core::log::{EventClass, NewEvent, RunEnd, RunStatus};
+use genesis_mesh_core::store::{Entry, ThreadKey};
 use genesis_mesh_core::stream::Event;
 use serde_json::json;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -72,6 +73,10 @@ impl Log for RunLog {
         // Under one lock, so that no two tasks change places between voice and writer.
         let mut voice = self.voice();
         self.writer.push(voice.events(event));
+    }
+
+    fn keep(&self, key: &ThreadKey, entries: Vec<Entry>) {
+        self.writer.keep_unasked(key, entries);
     }
 
     fn room(&self) -> BoxFuture<'_, ()> {

@@ -52,8 +52,11 @@ struct Queue {
 struct Waiting {
     key: ThreadKey,
     entries: Vec<Entry>,
-    answer: oneshot::Sender<Result<Appended, StoreError>>,
+    /// `None`: nobody waits for it, and the run can't go on without it.
+    answer: Option<Asker>,
 }
+
+type Asker = oneshot::Sender<Result<Appended, StoreError>>;
 
 impl RunWriter {
     /// A writer for a run that may tell so many bytes.
@@ -110,16 +113,27 @@ impl RunWriter {
     /// Keeps entries of the run's thread; returns when they are in the store.
     pub(super) async fn keep(&self, key: &ThreadKey, entries: Vec<Entry>) -> Result<Appended, StoreError> {
         let (answer, answered) = oneshot::channel();
-        {
-            let mut queue = self.queue();
-            if queue.is_closed {
-                return Err(closed());
-            }
-            queue.is_progress |= entries.iter().any(is_progress);
-            queue.entries.push(Waiting { key: key.clone(), entries, answer });
+        if !self.take_entries(key, entries, Some(answer)) {
+            return Err(closed());
         }
-        self.filled.notify_one();
         answered.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Keeps entries that the run can't go on without; they are in the store before whatever comes after them.
+    pub(super) fn keep_unasked(&self, key: &ThreadKey, entries: Vec<Entry>) {
+        self.take_entries(key, entries, None);
+    }
+
+    fn take_entries(&self, key: &ThreadKey, entries: Vec<Entry>, answer: Option<Asker>) -> bool {
+        let mut queue = self.queue();
+        if queue.is_closed {
+            return false;
+        }
+        queue.is_progress |= entries.iter().any(is_progress);
+        queue.entries.push(Waiting { key: key.clone(), entries, answer });
+        drop(queue);
+        self.filled.notify_one();
+        true
     }
 
     /// Ends the run with its last events.
@@ -167,7 +181,8 @@ impl RunWriter {
             let mut written = to.commit(&commit).await;
             if let Err(error) = &written
                 && !is_lost(error)
-                && !commit.entries.is_empty()
+                && !waiting.is_empty()
+                && waiting.iter().all(Option::is_some)
             {
                 // What is wrong is wrong with the entries: who asked for them is told, the events stand.
                 tracing::warn!(run = %to.lease.run, %error, "the store refused what a thread was to keep");
@@ -243,7 +258,7 @@ impl Target<'_> {
     }
 }
 
-fn commit_of(number: u64, queue: Queue) -> (Commit, Vec<oneshot::Sender<Result<Appended, StoreError>>>) {
+fn commit_of(number: u64, queue: Queue) -> (Commit, Vec<Option<Asker>>) {
     let mut waiting = Vec::with_capacity(queue.entries.len());
     let mut entries = Vec::with_capacity(queue.entries.len());
     for asked in queue.entries {
@@ -265,13 +280,10 @@ fn is_progress(entry: &Entry) -> bool {
     }
 }
 
-fn answer(
-    waiting: Vec<oneshot::Sender<Result<Appended, StoreError>>>,
-    result: &Result<Appended, StoreError>,
-) {
-    for asked in waiting {
+fn answer(waiting: Vec<Option<Asker>>, result: &Result<Appended, StoreError>) {
+    for asker in waiting.into_iter().flatten() {
         // Nobody listens if the work was dropped.
-        let _ = asked.send(result.clone());
+        let _ = asker.send(result.clone());
     }
 }
 
