@@ -11,7 +11,6 @@ use crate::http::answer::ErrorAnswer;
 use crate::http::error::HttpError;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use genesis_mesh::log::{RunQuery, ThreadInfo, ThreadQuery};
@@ -57,11 +56,7 @@ async fn find(
     let id = thread_name(principal.owner(), &thread);
     let asked = ThreadQuery { id: Some(id.clone()), ..ThreadQuery::default() };
     let found = app.mesh.store().threads(asked).await.map_err(|error| ErrorAnswer::from(&error))?;
-    let message = || format!("there is no thread {thread:?}");
-    let info = found
-        .into_iter()
-        .next()
-        .ok_or_else(|| ErrorAnswer::new(StatusCode::NOT_FOUND, "thread_not_found", message()))?;
+    let info = found.into_iter().next().ok_or(HttpError::UnknownThread { thread })?;
     let newest = RunQuery { thread: Some(id), limit: Some(1), ..RunQuery::default() };
     let newest = app.mesh.runs(newest).await.map_err(|error| ErrorAnswer::from(&error))?;
     Ok((info, newest.into_iter().next().map(|run| run.agent)))

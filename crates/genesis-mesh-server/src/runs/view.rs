@@ -4,7 +4,7 @@
 //! Never: reads a store.
 
 use crate::http::answer::ErrorAnswer;
-use axum::http::StatusCode;
+use crate::http::error::HttpError;
 use genesis_mesh::log::{CancelKind, Run, RunStatus, ThreadInfo};
 use genesis_mesh::{RunId, thread_label};
 use schemars::JsonSchema;
@@ -99,5 +99,5 @@ impl<'a> ThreadView<'a> {
 
 /// A parameter of an address has no meaning.
 pub(super) fn invalid_query(message: &str) -> ErrorAnswer {
-    ErrorAnswer::new(StatusCode::BAD_REQUEST, "invalid_query", message)
+    HttpError::InvalidQuery { message: message.to_owned() }.into()
 }

@@ -1,11 +1,50 @@
-//! Why a log can't be read or a run can't be stopped.
+//! Why a log can't be read, a run can't be stopped, or a runner ends one.
 //!
-//! Owns: `LogError`.
-//! Never: is about what a run does.
+//! Owns: `LogError` and `DriveError`.
+//! Never: is about what an agent does.
 
+use crate::update::RunError;
 use genesis_mesh_core::log::Seq;
 use genesis_mesh_core::run::RunId;
 use genesis_mesh_core::store::StoreError;
+
+/// Why a runner ends a run that its agent did not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum DriveError {
+    /// The run ended its process, or was cut, again and again.
+    #[error(
+        "the run was begun {attempts} times and came no further; see the log of the server for what ended it"
+    )]
+    Poisoned {
+        /// How often it was begun.
+        attempts: u32,
+    },
+    /// Its log is at its limit.
+    #[error("the run has told more than {bytes_max} bytes, the limit of its log")]
+    LogTooLong {
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// What it does has panicked.
+    #[error("the run failed by a mistake of this program; its log says more")]
+    Internal,
+}
+
+impl DriveError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Poisoned { .. } => "run_poisoned",
+            Self::LogTooLong { .. } => "log_too_long",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+impl From<DriveError> for RunError {
+    fn from(error: DriveError) -> Self {
+        Self::Logged { code: error.code().to_owned(), message: error.to_string(), param: None }
+    }
+}
 
 /// Why what was asked of a run's log was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -186,7 +186,7 @@ impl Socket {
 
     fn read(&mut self, text: &str) -> Result<Told, serde_json::Error> {
         let update: Value = serde_json::from_str(text)?;
-        if let (Some(place), Some(seq)) = (&mut self.place, update["seq"].as_u64()) {
+        if let (Some(place), Some(seq)) = (&mut self.place, update.get("seq").and_then(Value::as_u64)) {
             place.after = seq;
         }
         Ok(match serde_json::from_value(update)? {
