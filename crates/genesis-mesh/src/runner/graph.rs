@@ -28,8 +28,7 @@ pub(super) async fn run(
 ) -> Result<Ended, RunError> {
     let voice = Voice { speech: GraphSpeech::new(is_chat), history, attempt: job.attempt() };
     let log = Arc::new(RunLog { writer: Arc::clone(&job.writer), voice: Mutex::new(voice) });
-    let store =
-        LeasedStore { store: Arc::clone(&job.hub.store), writer: Arc::clone(&job.writer) };
+    let store = LeasedStore { store: Arc::clone(&job.hub.store), writer: Arc::clone(&job.writer) };
     let place = Place {
         store: Arc::new(store),
         thread: job.thread(),
