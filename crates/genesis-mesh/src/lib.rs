@@ -5,9 +5,9 @@
 //! Flow: `GenesisMesh::setup` gives a [`Mesh`], [`Mesh::start`] gives a [`Run`], a stream of [`Update`]s.
 #![forbid(unsafe_code)]
 
+mod name;
 pub mod graph;
 mod schema;
-mod name;
 mod start;
 mod update;
 mod parser;

@@ -13,17 +13,17 @@ mod feed;
 mod feeds;
 mod tasks;
 mod history;
+mod hub;
+mod follow;
 mod writer;
 mod leased;
-mod hub;
+mod job;
 mod answer;
 mod graph;
 mod drive;
 mod reader;
 mod submit;
 mod work;
-#[cfg(test)]
-mod tests;
 
 pub use error::LogError;
 pub use options::RunnerOptions;

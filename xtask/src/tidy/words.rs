@@ -17,6 +17,8 @@ const HOMES: [(&str, &[&str], &str); 4] = [
         &[
             "crates/genesis-mesh-server/src/tasks.rs",
             "crates/genesis-mesh-server/src/testing.rs",
+            // Runs that no reader drives.
+            "crates/genesis-mesh/src/runner/tasks.rs",
             // The lanes of a store and the lines of a bus, which end with them.
             "crates/genesis-mesh-store/src/task.rs",
         ],

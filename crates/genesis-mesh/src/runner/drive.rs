@@ -6,76 +6,22 @@
 use super::answer;
 use super::error::DriveError;
 use super::feed::Feed;
-use super::feeds;
+use super::follow::follow;
 use super::graph;
 use super::history::History;
 use super::hub::{Driven, Hub};
+use super::job::{Ended, Job};
 use super::leased::patient;
-use super::spec::own_thread;
 use super::spec::{Ask, Spec};
 use super::writer::{RunWriter, Target};
 use crate::agent::Task;
 use crate::graph_agent::Begin;
-use crate::update::{RunError, Update};
+use crate::update::RunError;
 use futures_util::FutureExt;
-use genesis_mesh_core::log::{CancelKind, Claimed, EventClass, LogEvent, NewEvent, Run, RunEnd, RunStatus};
+use genesis_mesh_core::log::{CancelKind, Claimed, EventClass, LogEvent, NewEvent, RunEnd, RunStatus};
 use genesis_mesh_core::store::StoreError;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use tokio::sync::watch;
-
-/// What the work of a claimed run has around it.
-pub(super) struct Job<'a> {
-    pub(super) hub: &'a Arc<Hub>,
-    pub(super) run: &'a Run,
-    pub(super) writer: Arc<RunWriter>,
-    pub(super) seed: u64,
-    driven: &'a Driven,
-}
-
-/// How a run ends: its last events, and what its row says.
-pub(super) struct Ended {
-    pub(super) events: Vec<NewEvent>,
-    pub(super) end: RunEnd,
-}
-
-impl Job<'_> {
-    /// Which attempt this is, from 1.
-    pub(super) fn attempt(&self) -> u32 {
-        u32::try_from(self.run.epoch).unwrap_or(u32::MAX)
-    }
-
-    /// Whether the run was claimed before.
-    pub(super) fn is_again(&self) -> bool {
-        self.run.epoch > 1
-    }
-
-    /// The thread that a graph keeps its steps in: the run's own if it was given none.
-    pub(super) fn thread(&self) -> String {
-        self.run.thread.clone().unwrap_or_else(|| own_thread(self.run.id))
-    }
-
-    pub(super) fn cancel(&self) -> Stop {
-        Stop { wish: self.driven.cancel.subscribe(), is_seen: false }
-    }
-}
-
-/// The wish that a run stop.
-pub(super) struct Stop {
-    wish: watch::Receiver<Option<CancelKind>>,
-    /// It was told.
-    pub(super) is_seen: bool,
-}
-
-impl Stop {
-    /// Returns when the run is to stop.
-    pub(super) async fn asked(&mut self) {
-        if self.wish.wait_for(Option::is_some).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        self.is_seen = true;
-    }
-}
 
 /// Begins to drive a run that was claimed, in a task of its own. `known` are the last events of its log, if they are at
 /// hand.
@@ -137,7 +83,7 @@ async fn drive(hub: Arc<Hub>, claimed: Claimed, driven: Driven, feed: Arc<Feed>)
         Ok(()) => {}
     }
     hub.feeds.rest(run.id, &feed);
-    feeds::follow(&hub, run.id, &feed);
+    follow(&hub, run.id, &feed);
     hub.rest(&lease);
 }
 
@@ -197,15 +143,4 @@ fn failed(error: &RunError) -> Ended {
 
 fn store_error(error: &StoreError) -> RunError {
     RunError::Logged { code: error.code().to_owned(), message: error.to_string(), param: None }
-}
-
-/// An update as an event.
-pub(super) fn event(update: &Update, class: EventClass, memo: Option<String>) -> NewEvent {
-    // An update is made of strings, numbers and JSON.
-    NewEvent { class, data: serde_json::to_string(update).unwrap_or_default(), memo }
-}
-
-/// The last event of a log.
-pub(super) fn last_event(update: &Update) -> NewEvent {
-    event(update, EventClass::End, None)
 }

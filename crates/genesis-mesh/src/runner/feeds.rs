@@ -1,19 +1,13 @@
 //! The feeds of all runs that are read or driven in this process.
 //!
-//! Owns: which runs have a feed, and the task that follows the log of a run that is driven elsewhere.
-//! Never: has two followers for one run: a thousand readers cost the store one read for each event.
-//! Flow: a follower subscribes to the bus, waits until that is confirmed, reads the log, then follows the hints; without
-//! them it looks at the log now and then.
+//! Owns: which runs have a feed.
+//! Never: has two feeds for one run: a thousand readers cost the store one read for each event.
+//! Flow: whoever drives a run fills its feed; for a run that is driven elsewhere `follow.rs` does.
 
 use super::feed::Feed;
-use super::hub::Hub;
-use super::pages::PAGE;
-use futures_util::StreamExt;
-use genesis_mesh_core::bus::{Hints, Topic};
 use genesis_mesh_core::run::RunId;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// Feeds by run.
 #[derive(Debug, Default)]
@@ -65,48 +59,5 @@ impl Feeds {
 fn remove(map: &mut HashMap<RunId, Arc<Feed>>, run: RunId, feed: &Arc<Feed>) {
     if map.get(&run).is_some_and(|found| Arc::ptr_eq(found, feed)) {
         map.remove(&run);
-    }
-}
-
-/// Has the log of a run followed, if that is needed and nobody does it.
-pub(super) fn follow(hub: &Arc<Hub>, run: RunId, feed: &Arc<Feed>) {
-    if feed.begin_following() {
-        hub.tasks.spawn(follow_log(Arc::clone(hub), run, Arc::clone(feed)));
-    }
-}
-
-/// Follows the log of a run until it ends, nobody reads it, or it is driven here.
-async fn follow_log(hub: Arc<Hub>, run: RunId, feed: Arc<Feed>) {
-    let mut hints = hub.bus.subscribe(Topic::Run(run)).await.ok();
-    while feed.goes_on_following() {
-        match hub.store.events(run, feed.last(), PAGE).await {
-            Ok(events) if events.is_empty() => {
-                if matches!(hub.store.run(run).await, Ok(None)) {
-                    return feed.gone();
-                }
-                wait(&mut hints, hub.options.poll).await;
-                if hints.is_none() {
-                    hints = hub.bus.subscribe(Topic::Run(run)).await.ok();
-                }
-            }
-            Ok(events) => feed.push(events),
-            Err(error) => {
-                tracing::debug!(%run, %error, "a log can't be followed now");
-                tokio::time::sleep(hub.options.poll).await;
-            }
-        }
-    }
-}
-
-/// Waits for a hint, `poll` at most.
-async fn wait(hints: &mut Option<Hints>, poll: Duration) {
-    let hint = async {
-        match hints {
-            Some(stream) => stream.next().await,
-            None => std::future::pending().await,
-        }
-    };
-    if let Ok(None) = tokio::time::timeout(poll, hint).await {
-        *hints = None;
     }
 }

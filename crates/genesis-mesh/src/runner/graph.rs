@@ -3,8 +3,8 @@
 //! Owns: how a graph goes on after a crash, and which of its events are logged: each end of a task once.
 //! Never: keeps anything but through the run's writer.
 
-use super::drive::{Ended, Job, event, last_event};
 use super::history::{History, Memo};
+use super::job::{Ended, Job, event, last_event};
 use super::leased::LeasedStore;
 use super::writer::RunWriter;
 use crate::graph::Log;

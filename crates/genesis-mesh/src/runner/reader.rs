@@ -5,7 +5,7 @@
 
 use super::error::LogError;
 use super::feed::{Feed, Found};
-use super::feeds;
+use super::follow::follow;
 use super::hub::Hub;
 use super::pages::PAGE;
 use futures_core::Stream;
@@ -68,7 +68,7 @@ pub(crate) fn read(hub: &Arc<Hub>, row: &Run, after: Seq) -> Result<RunReader, L
     if after > last_seq {
         return Err(LogError::CursorAhead { run, after, last_seq });
     }
-    feeds::follow(hub, run, &feed);
+    follow(hub, run, &feed);
     let events = stream::unfold(place, |mut place| async move {
         let event = place.next().await?;
         place.is_over |= event.is_err();

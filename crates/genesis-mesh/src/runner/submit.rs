@@ -3,11 +3,11 @@
 //! Owns: what a caller may say of a run, and the check of its input before it is accepted.
 //! Never: answers before the run is in the store.
 
-use super::drive::{begin, event, last_event};
+use super::drive::begin;
 use super::hub::Hub;
+use super::job::{event, last_event};
 use super::spec::{Ask, Spec, body_hash, named_thread, own_thread, thread_name};
 use crate::graph_agent::Begin;
-use crate::name;
 use crate::schema::InputError;
 use crate::start::StartError;
 use crate::update::Update;
@@ -130,7 +130,7 @@ fn check(hub: &Hub, submission: &Submission) -> Result<(), StartError> {
     for (field, text) in [("thread_id", &submission.thread), ("idempotency_key", &submission.idempotency_key)]
     {
         if let Some(text) = text {
-            name::check_key(field, text, NAME_BYTES_MAX)?;
+            check_key(field, text)?;
         }
     }
     match &submission.ask {
@@ -146,6 +146,21 @@ fn check(hub: &Hub, submission: &Submission) -> Result<(), StartError> {
             }
             drop(agent.go_on(Begin::GoOn)?);
         }
+    }
+    Ok(())
+}
+
+/// Checks a text that callers choose freely, and that is a key of the store.
+///
+/// # Errors
+/// It is empty, too long, begins with `_`, which the mesh keeps for itself, or has a control character.
+fn check_key(field: &str, text: &str) -> Result<(), InputError> {
+    if text.is_empty() || text.len() > NAME_BYTES_MAX {
+        let message = format!("has 1 to {NAME_BYTES_MAX} bytes, not {}", text.len());
+        return Err(InputError::at(field, message));
+    }
+    if text.starts_with('_') || text.chars().any(char::is_control) {
+        return Err(InputError::at(field, "must not begin with `_` or have control characters"));
     }
     Ok(())
 }

@@ -3,9 +3,10 @@
 //! Owns: when the store is asked, and the order in which a runner stops.
 //! Never: drives a run; each has a task of its own.
 
-use super::drive::{begin, last_event};
+use super::drive::begin;
 use super::error::LogError;
 use super::hub::Hub;
+use super::job::last_event;
 use crate::update::Update;
 use futures_util::StreamExt;
 use genesis_mesh_core::bus::{Hint, Hints, Topic};
