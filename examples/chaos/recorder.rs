@@ -22,8 +22,7 @@ impl Recorder {
     /// Tells the effect of a step; returns when it has happened. A task has the same id when it runs again after a crash,
     /// and no other task has it.
     pub(crate) async fn tell(&self, context: &Context, step: &str) -> Result<(), NodeError> {
-        let effect =
-            json!({"run": context.run_id(), "step": step, "key": context.task_id().to_string()});
+        let effect = json!({"run": context.run_id(), "step": step, "key": context.task_id().to_string()});
         let told = async {
             let mut stream = TcpStream::connect(&self.address).await?;
             stream.write_all(format!("{effect}\n").as_bytes()).await?;
