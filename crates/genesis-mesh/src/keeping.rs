@@ -7,7 +7,9 @@
 use genesis_mesh_core::bus::{Bus, BusError};
 use genesis_mesh_core::log::RunStore;
 use genesis_mesh_core::store::StoreError;
-use genesis_mesh_store::{LocalBus, MemoryStore, NatsBus, PostgresBus, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore};
+use genesis_mesh_store::{
+    LocalBus, MemoryStore, NatsBus, PostgresBus, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore,
+};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

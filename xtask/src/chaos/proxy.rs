@@ -95,11 +95,7 @@ impl Proxy {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    targets: watch::Receiver<Option<SocketAddr>>,
-    mut controls: Controls,
-) {
+async fn accept(listener: TcpListener, targets: watch::Receiver<Option<SocketAddr>>, mut controls: Controls) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {

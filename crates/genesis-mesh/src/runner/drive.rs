@@ -136,9 +136,8 @@ async fn drive(hub: Arc<Hub>, claimed: Claimed, driven: Driven, feed: Arc<Feed>)
         }
         Ok(()) => {}
     }
-    if hub.feeds.rest(run.id, &feed) {
-        hub.tasks.spawn(feeds::follow(Arc::clone(&hub), run.id, feed));
-    }
+    hub.feeds.rest(run.id, &feed);
+    feeds::follow(&hub, run.id, &feed);
     hub.rest(&lease);
 }
 

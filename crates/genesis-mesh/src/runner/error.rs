@@ -66,6 +66,14 @@ pub enum LogError {
         /// The number of the last event.
         last_seq: Seq,
     },
+    /// The mesh works no more, so that nobody follows the log here; the run goes on elsewhere.
+    #[error(
+        "this mesh has stopped, and does not follow the run {run} any more: read on from the same cursor elsewhere"
+    )]
+    Stopped {
+        /// The run.
+        run: RunId,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -78,6 +86,7 @@ impl LogError {
         match self {
             Self::UnknownRun { .. } => "run_not_found",
             Self::CursorAhead { .. } => "cursor_ahead",
+            Self::Stopped { .. } => "mesh_stopped",
             Self::Store(error) => error.code(),
         }
     }
@@ -87,6 +96,7 @@ impl LogError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::UnknownRun { .. } | Self::CursorAhead { .. } => false,
+            Self::Stopped { .. } => true,
             Self::Store(error) => error.is_retryable(),
         }
     }

@@ -36,10 +36,10 @@ pub(super) async fn run(
         log: Arc::clone(&log) as Arc<dyn Log>,
     };
     // Of an earlier attempt there may be nothing but its claim.
-    let begin = if job.is_again() && graph.has_begun(&place).await? { Begin::GoOn } else { begin };
+    let has_begun = job.is_again() && graph.has_begun(&place).await?;
     let mut stop = job.cancel();
     let ended = tokio::select! {
-        ended = graph.run_logged(begin, place) => Some(ended?),
+        ended = graph.run_logged(begin, has_begun, place) => Some(ended?),
         _ = stop.asked() => None,
     };
     let mut voice = log.voice();

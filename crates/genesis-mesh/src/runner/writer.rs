@@ -5,6 +5,9 @@
 //! Flow: the work pushes events and asks for entries to be kept; `write` commits all that waits at once, pushes it to the
 //! feed, hints the bus, and answers those who asked. While a commit is on its way the next one gathers.
 
+#[cfg(test)]
+mod tests;
+
 use super::feed::Feed;
 use super::hub::Hub;
 use genesis_mesh_core::bus::Hint;
@@ -47,6 +50,16 @@ struct Queue {
     is_closed: bool,
 }
 
+impl Queue {
+    fn take(&mut self, events: impl IntoIterator<Item = NewEvent>) {
+        for event in events {
+            self.bytes += event.data.len();
+            self.bytes_told += event.data.len();
+            self.events.push(event);
+        }
+    }
+}
+
 /// Entries to be kept, and who asked for it.
 #[derive(Debug)]
 struct Waiting {
@@ -73,25 +86,29 @@ impl RunWriter {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds events; they are in the log before anything that is asked for after this.
+    /// Adds events; they are in the log before anything that is asked for after this. A task of a graph that was stopped
+    /// may still say a word on another thread: nothing is told after the end.
     pub(super) fn push(&self, events: impl IntoIterator<Item = NewEvent>) {
+        self.add(events, false);
+    }
+
+    /// Adds events that no later attempt has to tell again: the run has come further.
+    pub(super) fn push_progress(&self, events: impl IntoIterator<Item = NewEvent>) {
+        self.add(events, true);
+    }
+
+    fn add(&self, events: impl IntoIterator<Item = NewEvent>, is_progress: bool) {
         let mut queue = self.queue();
-        for event in events {
-            queue.bytes += event.data.len();
-            queue.bytes_told += event.data.len();
-            queue.events.push(event);
+        if queue.is_closed {
+            return;
         }
+        queue.is_progress |= is_progress;
+        queue.take(events);
         if queue.bytes_told > self.bytes_max {
             self.is_over.cancel();
         }
         drop(queue);
         self.filled.notify_one();
-    }
-
-    /// Adds events that no later attempt has to tell again: the run has come further.
-    pub(super) fn push_progress(&self, events: impl IntoIterator<Item = NewEvent>) {
-        self.queue().is_progress = true;
-        self.push(events);
     }
 
     /// Returns when there is room for more events.
@@ -138,8 +155,8 @@ impl RunWriter {
 
     /// Ends the run with its last events.
     pub(super) fn end(&self, events: impl IntoIterator<Item = NewEvent>, end: RunEnd) {
-        self.push(events);
         let mut queue = self.queue();
+        queue.take(events);
         (queue.end, queue.is_closed) = (Some(end), true);
         drop(queue);
         self.filled.notify_one();
@@ -239,6 +256,9 @@ impl Target<'_> {
 
     /// Shows what is in the log to its readers, here and elsewhere.
     fn tell(&self, events: Vec<NewEvent>, committed: &Committed) {
+        if let Some(kind) = committed.cancel {
+            self.hub.stop_here(self.lease.run, kind);
+        }
         if events.is_empty() {
             return;
         }
@@ -252,9 +272,6 @@ impl Target<'_> {
         });
         self.feed.push(events);
         self.hub.bus.publish(Hint::Appended { run: self.lease.run, seq: committed.last_seq });
-        if let Some(kind) = committed.cancel {
-            self.hub.stop_here(self.lease.run, kind);
-        }
     }
 }
 

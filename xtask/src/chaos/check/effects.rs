@@ -32,11 +32,7 @@ pub(super) fn check(evidence: &Evidence, logs: &BTreeMap<&str, &RunLog>) -> Vec<
 }
 
 /// Steps of a run that succeeded, without their effect.
-fn missing(
-    run: &str,
-    transcript: &Transcript,
-    keys: &BTreeMap<(&str, &str), BTreeSet<&str>>,
-) -> Vec<Breach> {
+fn missing(run: &str, transcript: &Transcript, keys: &BTreeMap<(&str, &str), BTreeSet<&str>>) -> Vec<Breach> {
     let steps = transcript.work.steps();
     let missing = steps.iter().filter(|step| !keys.contains_key(&(run, step.as_str())));
     missing.map(|step| Breach::new(BreachKind::StepMissing, run, format!("{step} had no effect"))).collect()

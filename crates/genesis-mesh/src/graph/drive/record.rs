@@ -24,13 +24,16 @@ impl Live {
         let (told, record, before, after, is_alone) = {
             let mut machine = self.machine();
             let told = if is_watched { FactRecord::told(&fact, &machine)? } else { None };
-            let record = match (&self.keeper, &told) {
+            let mut record = match (&self.keeper, &told) {
                 (None, _) => None,
                 (Some(_), Some(told)) if !machine.topology().shape().has_untracked() => Some(told.clone()),
                 (Some(_), _) => FactRecord::of(&fact, &machine)?,
             };
-            if let Some(record) = &record {
+            if let Some(record) = &mut record {
                 record.check(machine.topology())?;
+                if let FactRecord::Resumed { run, .. } = record {
+                    run.clone_from(&self.env.run_name);
+                }
             }
             let before = machine.head();
             // Reducers are code of others.
