@@ -52,7 +52,7 @@ impl Operation {
 
     /// One part of the path.
     pub(super) fn path_part(self, name: &str, text: &str, example: &str) -> Self {
-        self.parameter(json!({
+        self.parameter(&json!({
             "name": name, "in": "path", "required": true, "description": text,
             "schema": {"type": "string", "minLength": 1}, "example": example,
         }))
@@ -60,15 +60,15 @@ impl Operation {
 
     /// One parameter of the query.
     pub(super) fn query(self, name: &str, text: &str, schema: &Value) -> Self {
-        self.parameter(json!({"name": name, "in": "query", "description": text, "schema": schema}))
+        self.parameter(&json!({"name": name, "in": "query", "description": text, "schema": schema}))
     }
 
     /// One header of the request.
     pub(super) fn header(self, name: &str, text: &str, schema: &Value) -> Self {
-        self.parameter(json!({"name": name, "in": "header", "description": text, "schema": schema}))
+        self.parameter(&json!({"name": name, "in": "header", "description": text, "schema": schema}))
     }
 
-    fn parameter(mut self, parameter: Value) -> Self {
+    fn parameter(mut self, parameter: &Value) -> Self {
         let parameters = self.fields.entry("parameters").or_insert_with(|| json!([]));
         parameters.as_array_mut().into_iter().for_each(|all| all.push(parameter.clone()));
         self
