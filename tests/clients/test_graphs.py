@@ -32,6 +32,9 @@ async def updates(url, request):
         await socket.send(json.dumps(request))
         while not found or found[-1]["type"] not in ("done", "error"):
             found.append(json.loads(await asyncio.wait_for(socket.recv(), ANSWER_SECONDS)))
+    if "seq" not in found[0]:
+        # Refused: there is no run.
+        return found
     seq = 0
     for update in found:
         # Deltas that share a message have the number of the last of them.
