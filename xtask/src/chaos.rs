@@ -54,6 +54,9 @@ pub(crate) struct Arguments {
     /// Turns off what keeps a process from writing after it has lost a run, and expects that this is noticed.
     #[arg(long)]
     no_fencing: bool,
+    /// The server under test, if it is built already: the example `chaos` of genesis-mesh-server.
+    #[arg(long, value_name = "PATH")]
+    program: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -78,7 +81,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 async fn seeds(arguments: &Arguments) -> Result<(), ChaosError> {
-    let program = build()?;
+    let program = match &arguments.program {
+        Some(program) => program.clone(),
+        None => build()?,
+    };
     let mut totals = Totals::default();
     for seed in arguments.seed..arguments.seed.saturating_add(arguments.seeds) {
         let plan = arguments.plan(seed, &program);
