@@ -39,7 +39,7 @@ pub(crate) async fn work(
             Ok(0) => {}
             Ok(runs) => tracing::info!(runs, "going on with the runs of the process before"),
             Err(error) => {
-                tracing::warn!(%error, "the runs of the process before wait for their leases to run out")
+                tracing::warn!(%error, "the runs of the process before wait for their leases to run out");
             }
         }
     }

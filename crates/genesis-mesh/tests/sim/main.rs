@@ -8,12 +8,14 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::print_stderr,
     reason = "a test says what it expects by panicking, and a seed that runs alone says what happens"
 )]
 
 mod draws;
 #[path = "../it/log/faulty.rs"]
+#[expect(dead_code, reason = "the tests of the log use more of it")]
 mod faulty;
 mod agents;
 mod world;

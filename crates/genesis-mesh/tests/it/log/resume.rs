@@ -98,8 +98,11 @@ fn answer(answer: &str) -> Ask {
     Ask::Answer { value: json!(answer) }
 }
 
+/// The output of a run, what its nodes wrote, and how often it asked.
+type Essence = (Value, Vec<(String, Value)>, usize);
+
 /// What of logs must be the same, whatever was cut.
-fn essence(logs: &[Vec<LogEvent>]) -> Vec<(Value, Vec<(String, Value)>, usize)> {
+fn essence(logs: &[Vec<LogEvent>]) -> Vec<Essence> {
     logs.iter().map(|log| (output(log), written(log), count(log, "interrupt"))).collect()
 }
 

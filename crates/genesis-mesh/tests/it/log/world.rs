@@ -253,7 +253,7 @@ pub(crate) fn messages(log: &[LogEvent]) -> HashMap<String, String> {
 /// How a log ends: the reason, and the tokens made.
 pub(crate) fn done(log: &[LogEvent]) -> (FinishReason, u64) {
     match update(log.last().expect("a log is never empty")) {
-        Update::Done { usage, finish_reason } => (finish_reason, u64::from(usage.output_tokens)),
+        Update::Done { usage, finish_reason } => (finish_reason, usage.output_tokens),
         other => panic!("{other:?} is no end"),
     }
 }
