@@ -58,7 +58,9 @@ pub use mesh::Mesh;
 pub use parser::Parser;
 pub use pipeline::Pipeline;
 pub use run::Run;
-pub use runner::{Ask, LogError, RunReader, RunnerOptions, Submission, Submitted, thread_label, thread_name};
+pub use runner::{
+    Ask, LogError, RunReader, RunnerOptions, Submission, Submitted, named_thread, thread_label, thread_name,
+};
 pub use schema::{InputError, InputProblem, Schema};
 pub use setup::{GenesisMesh, SetupError, SetupProblem};
 pub use source::{LoadFailure, ModelSource};

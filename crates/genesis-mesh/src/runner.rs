@@ -28,7 +28,7 @@ mod work;
 pub use error::LogError;
 pub use options::RunnerOptions;
 pub use reader::RunReader;
-pub use spec::{Ask, thread_label, thread_name};
+pub use spec::{Ask, named_thread, thread_label, thread_name};
 pub use submit::{Submission, Submitted};
 
 pub(crate) use hub::Hub;

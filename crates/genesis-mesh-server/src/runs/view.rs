@@ -6,7 +6,7 @@
 use crate::http::answer::ErrorAnswer;
 use crate::http::error::HttpError;
 use genesis_mesh::log::{CancelKind, Run, RunStatus, ThreadInfo};
-use genesis_mesh::{RunId, thread_label};
+use genesis_mesh::{RunId, named_thread, thread_label};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -51,7 +51,7 @@ impl<'a> RunView<'a> {
             run_id: run.id,
             object: "run",
             agent: &run.agent,
-            thread_id: run.thread.as_deref().map(thread_label),
+            thread_id: named_thread(run),
             status: run.status,
             created_at_ms: run.created_at_ms,
             updated_at_ms: run.updated_at_ms,

@@ -76,7 +76,8 @@ pub(super) fn own_thread(run: RunId) -> String {
 }
 
 /// The thread of a run as its principal named it; `None` if it was given none.
-pub(super) fn named_thread(run: &Run) -> Option<&str> {
+#[must_use]
+pub fn named_thread(run: &Run) -> Option<&str> {
     run.thread.as_deref().filter(|thread| *thread != own_thread(run.id)).map(thread_label)
 }
 
