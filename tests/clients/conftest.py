@@ -37,7 +37,8 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, **(environment or {})},
+            # The user's data folder is no place for tests; what is to be kept says where.
+            env={**os.environ, "GENESIS_MESH_STORE": "memory", **(environment or {})},
             preexec_fn=die_with_parent,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)

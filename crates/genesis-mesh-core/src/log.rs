@@ -4,16 +4,18 @@
 //! Never: knows what an event means: to a store it is one JSON object with a number.
 //! Flow: a surface has a run accepted, a runner claims it and commits events under its lease, readers follow the log.
 
+mod status;
 mod event;
+mod row;
 mod lease;
-mod lifecycle;
+mod accept;
 mod thread;
 
+pub use accept::{Accepted, CancelOutcome, IdempotencyKey, NewRun};
 pub use event::{Commit, Committed, EventClass, LogEvent, NewEvent, Seq};
 pub use lease::{Beat, Claim, Claimed, Lease};
-pub use lifecycle::{
-    Accepted, CancelKind, CancelOutcome, IdempotencyKey, IfBusy, NewRun, Run, RunEnd, RunQuery, RunStatus,
-};
+pub use row::{Run, RunQuery};
+pub use status::{CancelKind, IfBusy, RunEnd, RunStatus};
 pub use thread::{Swept, ThreadInfo, ThreadQuery};
 
 use crate::model::BoxFuture;
@@ -30,14 +32,15 @@ pub trait RunStore: Store {
     /// Accepts a run: it is on disk, with its first event as number 1, when this returns. If `new.claim` is given and
     /// nothing hinders it, it is claimed in the same transaction. A thread that is not there begins here.
     ///
-    /// With an idempotency key that was used before, nothing is done: the run of then is given, `is_new` false.
+    /// With an idempotency key that its principal has used before, nothing is done: the run of then is given, `is_new`
+    /// false. So is a run whose id is there. The key of a run that was deleted is free.
     ///
     /// # Errors
     /// `KeyReused` if the key stands for another body; `ThreadBusy` with [`IfBusy::Reject`]; the store can't be written.
     fn accept(&self, new: NewRun) -> BoxFuture<'_, Result<Accepted, StoreError>>;
 
     /// Gives all runs that are claimed back, whoever has them. For a store of one process, at its start: who had them is
-    /// gone. Returns how many there were.
+    /// gone. That counts as an attempt: perhaps the run was what ended the process. Returns how many there were.
     ///
     /// # Errors
     /// The store can't be written.
@@ -60,8 +63,8 @@ pub trait RunStore: Store {
         lease_ms: u64,
     ) -> BoxFuture<'a, Result<Vec<Beat>, StoreError>>;
 
-    /// Gives runs back: whoever claims next goes on with them, at once. It does not count as an attempt. A lease that is
-    /// held no more is passed over.
+    /// Gives runs back: whoever claims next goes on with them, at once; until then they are nobody's, and what is committed
+    /// under the lease is fenced. It does not count as an attempt. A lease that is held no more is passed over.
     ///
     /// # Errors
     /// The store can't be written.
@@ -72,17 +75,17 @@ pub trait RunStore: Store {
     /// one of deltas alone survives the end of the process, and may be lost with the machine's power.
     ///
     /// An end gives the lease back. One that rolls back deletes every checkpoint that the thread got since the run was
-    /// first claimed.
+    /// first claimed, in all namespaces, and the facts that older checkpoints got since then.
     ///
     /// # Errors
-    /// `Fenced` if the lease's epoch is not the run's any more, the run has ended or is gone: nothing is kept. An expired
-    /// lease that nobody has taken is still good. A commit that is repeated with its number under the same epoch is
-    /// answered as done, also if it ended the run. Else as [`Store::append`].
+    /// `Fenced` if the lease's epoch is not the run's any more, or the lease was given back, or the run has ended or is
+    /// gone: nothing is kept. An expired lease that nobody has taken is still good. A commit that is repeated with its
+    /// number under the same epoch is answered as done, also if it ended the run. Else as [`Store::append`].
     fn commit<'a>(&'a self, lease: &'a Lease, commit: Commit)
     -> BoxFuture<'a, Result<Committed, StoreError>>;
 
     /// Asks a run to stop. One that waits ends here, as cancelled, with `end` as its last event; of one that is claimed
-    /// the wish is noted for its owner.
+    /// the wish is noted for its owner. A wish that it be undone is not weakened by a later one.
     ///
     /// # Errors
     /// The store can't be written.
@@ -122,7 +125,8 @@ pub trait RunStore: Store {
     /// `UnknownRun`, or the store can't be written.
     fn watch(&self, run: RunId) -> BoxFuture<'_, Result<u64, StoreError>>;
 
-    /// Deletes a run with its log, whatever its state; its owner is fenced. Returns whether it was there.
+    /// Deletes a run with its log, whatever its state; its owner is fenced. A thread whose name begins with `_` goes with
+    /// its last run. Returns whether it was there.
     ///
     /// # Errors
     /// The store can't be written.

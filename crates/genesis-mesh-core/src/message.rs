@@ -4,6 +4,7 @@
 //! Never: knows how a model renders them; that is the model's chat template.
 
 pub(crate) mod change;
+mod open;
 
 pub use change::{MessageChange, RemoveTag};
 

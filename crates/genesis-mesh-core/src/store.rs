@@ -138,13 +138,14 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The store can't be read.
     fn namespaces<'a>(&'a self, thread: &'a str) -> BoxFuture<'a, Result<Vec<Namespace>, StoreError>>;
 
-    /// Copies a thread with all its history; what `to` had is gone. Returns whether `from` was there.
+    /// Copies a thread with all its history, but none of its runs; what `to` had is gone, its runs too. Returns whether
+    /// `from` was there.
     ///
     /// # Errors
     /// The store can't be written.
     fn copy_thread<'a>(&'a self, from: &'a str, to: &'a str) -> BoxFuture<'a, Result<bool, StoreError>>;
 
-    /// Deletes a thread with all its history. Returns whether it was there.
+    /// Deletes a thread with all its history and its runs, whose owners are fenced. Returns whether it was there.
     ///
     /// # Errors
     /// The store can't be written.

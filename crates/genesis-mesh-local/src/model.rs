@@ -168,26 +168,18 @@ impl LocalModel {
 
     fn submit(&self, request: &GenerateRequest, prepared: Prepared) -> Result<ModelStream, ModelError> {
         let Prepared { tokens, grammar, reading } = prepared;
-        let context = self.text.context_tokens();
-        let room = context.saturating_sub(tokens.len());
-        if tokens.is_empty() {
-            return Err(invalid("prompt", "the prompt is empty; it needs at least one token"));
-        }
-        if room == 0 {
-            let (prompt_tokens, context_tokens) = (tokens.len() as u64, context as u64);
-            return Err(ModelError::ContextExceeded { prompt_tokens, context_tokens });
-        }
-        let answer_max = request.max_tokens.map_or(room, |max| room.min(max.max(1) as usize));
+        let answer_max = self.answer_max(request, tokens.len())?;
         let seed = request.sampling.seed.unwrap_or_else(|| RandomState::new().hash_one(0u8));
         let cancel = Arc::new(AtomicBool::new(false));
         // Room for every token and the end: the engine never waits for a reader.
         let (reply, replies) = mpsc::channel(answer_max + 1);
         let prompt_len = tokens.len();
+        // Of the prompt alone, so that the ids are the same where the answer goes on.
         let calls = reading.map(|reading| reading.reader(CallIds::new(seed, &tokens)));
         let sequence = Sequence {
             prompt_len,
             len_max: prompt_len + answer_max,
-            tokens,
+            tokens: [tokens.as_slice(), &request.made].concat(),
             end_tokens: self.text.end_tokens(),
             sampler: Sampler::new(&request.sampling, seed).after_prompt(prompt_len),
             grammar,
@@ -198,11 +190,7 @@ impl LocalModel {
             computed: 0,
             started: false,
         };
-        self.engine.submit(sequence).map_err(|error| match error {
-            SubmitError::Busy(queued) => ModelError::Busy { queued },
-            SubmitError::Stopped => ModelError::Failed { message: "the engine stopped".to_owned() },
-        })?;
-        let stream = AnswerStream {
+        let mut stream = AnswerStream {
             tokenizer: Arc::clone(self.text.tokenizer()),
             replies,
             cancel: Arc::clone(&cancel),
@@ -212,11 +200,41 @@ impl LocalModel {
             has_called: false,
             read: VecDeque::new(),
             logprobs: Vec::new(),
+            tells_tokens: request.tells_tokens,
+            untold: Vec::new(),
+            awaits_end: false,
             prompt_tokens: prompt_len as u64,
             answer_tokens: 0,
             state: State::Open,
         };
+        if !stream.pass(&request.made, sequence.end_so_far()) {
+            return Err(invalid("made", "a stop string ended the answer before the last of these"));
+        }
+        if stream.state == State::Open {
+            self.engine.submit(sequence).map_err(|error| match error {
+                SubmitError::Busy(queued) => ModelError::Busy { queued },
+                SubmitError::Stopped => ModelError::Failed { message: "the engine stopped".to_owned() },
+            })?;
+        }
         Ok(ModelStream::new(stream, CancelHandle::new(move || cancel.store(true, Ordering::Relaxed))))
+    }
+
+    /// The most tokens that the answer to a prompt of `prompt_len` tokens may have, those that were made included.
+    fn answer_max(&self, request: &GenerateRequest, prompt_len: usize) -> Result<usize, ModelError> {
+        let context = self.text.context_tokens();
+        let room = context.saturating_sub(prompt_len);
+        if prompt_len == 0 {
+            return Err(invalid("prompt", "the prompt is empty; it needs at least one token"));
+        }
+        if room == 0 {
+            let (prompt_tokens, context_tokens) = (prompt_len as u64, context as u64);
+            return Err(ModelError::ContextExceeded { prompt_tokens, context_tokens });
+        }
+        let answer_max = request.max_tokens.map_or(room, |max| room.min(max.max(1) as usize));
+        if request.made.len() > answer_max {
+            return Err(invalid("made", &format!("an answer has at most {answer_max} tokens here")));
+        }
+        Ok(answer_max)
     }
 }
 
@@ -236,6 +254,10 @@ impl Model for LocalModel {
             let (prepared, request) = TextSide::prepare(&self.text, request).await?;
             self.submit(&request, prepared)
         })
+    }
+
+    fn goes_on(&self) -> bool {
+        true
     }
 
     fn current_load(&self) -> Option<ModelLoad> {

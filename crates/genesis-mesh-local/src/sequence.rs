@@ -22,6 +22,8 @@ pub(crate) enum Reply {
         id: u32,
         /// If the request asked for them.
         logprobs: Option<Box<Logprobs>>,
+        /// Whether nothing but the end comes after it, and that at once.
+        is_last: bool,
     },
     /// The end; nothing follows.
     End(Result<FinishReason, ModelError>),
@@ -29,7 +31,7 @@ pub(crate) enum Reply {
 
 /// One answer on its way.
 pub(crate) struct Sequence {
-    /// The prompt, then the answer so far. Never empty.
+    /// The prompt, then the answer so far, of which an earlier run may have made a part. Never empty.
     pub(crate) tokens: Vec<u32>,
     pub(crate) prompt_len: usize,
     /// The most tokens of prompt and answer together.
@@ -92,9 +94,16 @@ impl Sequence {
         }
         self.tokens.push(token);
         let logprobs = reported.map(|(top, raw)| Box::new(log_softmax_top(&raw, token, top)));
+        let end = self.end_after(token);
         // The channel has room for every token of the answer; if it is closed the next step ends this.
-        let _ = self.reply.try_send(Reply::Token { id: token, logprobs });
-        self.end_after(token).map(Ok)
+        let _ = self.reply.try_send(Reply::Token { id: token, logprobs, is_last: end.is_some() });
+        end.map(Ok)
+    }
+
+    /// The end that the answer has already, by its newest token; `None` if it goes on, or has no token.
+    pub(crate) fn end_so_far(&self) -> Option<FinishReason> {
+        let answer = self.tokens.get(self.prompt_len..).unwrap_or_default();
+        answer.last().and_then(|token| self.end_after(*token))
     }
 
     fn end_after(&self, token: u32) -> Option<FinishReason> {

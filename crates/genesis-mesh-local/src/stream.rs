@@ -2,7 +2,9 @@
 //!
 //! Owns: detokenising, stop strings, tool calls and the usage of one answer, in the reader's task. Stop strings are
 //! looked for in text, not in calls.
-//! Never: holds up the engine: it works when the reader asks, from a channel with room for the whole answer.
+//! Never: holds up the engine: it works when the reader asks, from a channel with room for the whole answer. Never
+//! tells tokens whose text it holds back, but for those that brought a piece, too: what is told is, passed again,
+//! this very state.
 
 use crate::detokenize::Detokenizer;
 use crate::sequence::Reply;
@@ -32,6 +34,12 @@ pub(crate) struct AnswerStream {
     pub(crate) read: VecDeque<ModelEvent>,
     /// Log probabilities of tokens whose text is held back.
     pub(crate) logprobs: Vec<TokenLogprob>,
+    pub(crate) tells_tokens: bool,
+    /// Tokens since the last that were told, if they are told at all.
+    pub(crate) untold: Vec<u32>,
+    /// Whether what has been read waits for the end, which is certain to come at once: the last token, the text that
+    /// was held back until the end and the tokens go out together, so that no cut falls between them.
+    pub(crate) awaits_end: bool,
     pub(crate) prompt_tokens: u64,
     pub(crate) answer_tokens: u64,
     pub(crate) state: State,
@@ -51,7 +59,9 @@ impl Stream for AnswerStream {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
-            if let Some(event) = self.read.pop_front() {
+            if !self.awaits_end
+                && let Some(event) = self.read.pop_front()
+            {
                 return Poll::Ready(Some(Ok(event)));
             }
             match self.state {
@@ -64,7 +74,13 @@ impl Stream for AnswerStream {
                 State::Open => {}
             }
             match ready!(self.replies.poll_recv(context)) {
-                Some(Reply::Token { id, logprobs }) => self.token(id, logprobs.as_deref()),
+                Some(Reply::Token { id, logprobs, is_last }) => {
+                    self.token(id, logprobs.as_deref());
+                    self.awaits_end = is_last && self.state == State::Open;
+                    if !self.awaits_end && (!self.read.is_empty() || self.state != State::Open) {
+                        self.tell_tokens();
+                    }
+                }
                 Some(Reply::End(Ok(reason))) => self.end(reason),
                 Some(Reply::End(Err(error))) => return self.fail(error),
                 None => return self.fail(ModelError::Failed { message: "the engine stopped".to_owned() }),
@@ -74,8 +90,28 @@ impl Stream for AnswerStream {
 }
 
 impl AnswerStream {
+    /// Takes tokens that an earlier run made and told, and the end that came with the last of them, if one did. `false`
+    /// if a stop string ends the answer before them.
+    pub(crate) fn pass(&mut self, made: &[u32], end: Option<FinishReason>) -> bool {
+        for id in made {
+            if self.state != State::Open {
+                return false;
+            }
+            self.token(*id, None);
+        }
+        if let (State::Open, Some(reason)) = (self.state, end) {
+            self.end(reason);
+        }
+        self.read.clear();
+        self.untold.clear();
+        true
+    }
+
     fn token(&mut self, id: u32, logprobs: Option<&crate::sample::Logprobs>) {
         self.answer_tokens += 1;
+        if self.tells_tokens {
+            self.untold.push(id);
+        }
         if let Some(logprobs) = logprobs {
             let top = logprobs.top.iter().map(|(id, logprob)| self.logprob(*id, *logprob)).collect();
             let picked = TokenLogprob { top, ..self.logprob(id, logprobs.picked) };
@@ -123,6 +159,7 @@ impl AnswerStream {
     }
 
     fn end(&mut self, reason: FinishReason) {
+        self.awaits_end = false;
         let mut tail = self.calls.as_mut().map(CallReader::finish).unwrap_or_default();
         // A character that was cut can't be a part of a whole call.
         let cut = self.detokenizer.finish();
@@ -132,6 +169,10 @@ impl AnswerStream {
         let released = self.stop.push(&tail);
         let text = released.text + &self.stop.finish();
         self.tell(text);
+        // A cancelled answer ends anywhere: its last text is not where an undisturbed one would stand.
+        if reason != FinishReason::Cancelled {
+            self.tell_tokens();
+        }
         let reason = match reason {
             _ if released.stop.is_some() => FinishReason::Stop,
             FinishReason::Stop if self.has_called => FinishReason::ToolCalls,
@@ -142,7 +183,15 @@ impl AnswerStream {
 
     fn fail(&mut self, error: ModelError) -> Poll<Option<Result<ModelEvent, ModelError>>> {
         self.state = State::Ended;
+        self.awaits_end = false;
+        self.read.clear();
         Poll::Ready(Some(Err(error)))
+    }
+
+    fn tell_tokens(&mut self) {
+        if !self.untold.is_empty() {
+            self.read.push_back(ModelEvent::Tokens(std::mem::take(&mut self.untold)));
+        }
     }
 
     fn tell(&mut self, text: String) {

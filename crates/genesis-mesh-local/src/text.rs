@@ -134,8 +134,38 @@ impl TextSide {
             (None, Some(grammar)) => Some(self.grammars.compile(grammar)),
             (None, None) => None,
         };
-        let grammar = grammar.transpose().map_err(|error| self.fault(&error, plan.as_ref()))?;
+        let fault = |error| self.fault(&error, plan.as_ref());
+        let mut grammar = grammar.transpose().map_err(fault)?;
+        self.pass(&request.made, grammar.as_mut()).map_err(|error| match error {
+            NotMade::Refused(error) => error,
+            NotMade::Grammar(error) => fault(error),
+        })?;
         Ok(Prepared { tokens, grammar, reading: plan.map(|plan| plan.reading) })
+    }
+
+    /// Leads `grammar` over the tokens that an earlier run made.
+    fn pass(&self, made: &[u32], mut grammar: Option<&mut GrammarState>) -> Result<(), NotMade> {
+        if made.len() > self.context_tokens {
+            return Err(NotMade::new("there are more of these than the context holds"));
+        }
+        let mut is_over = false;
+        for &token in made {
+            if usize::try_from(token).map_or(true, |token| token >= self.tokenizer.vocab_len()) {
+                return Err(NotMade::new(&format!("{token} is not in the vocabulary")));
+            }
+            if is_over {
+                return Err(NotMade::new(&format!("{token} stands after the end of the answer")));
+            }
+            if let Some(grammar) = grammar.as_deref_mut() {
+                grammar.commit(token).map_err(|error| match error {
+                    GrammarError::NotAllowed { .. } => NotMade::new(&error.to_string()),
+                    error => NotMade::Grammar(error),
+                })?;
+                is_over = grammar.is_finished();
+            }
+            is_over |= self.end_tokens.contains(&token);
+        }
+        Ok(())
     }
 
     fn fault(&self, error: &GrammarError, plan: Option<&CallPlan<'_>>) -> ModelError {
@@ -161,6 +191,19 @@ impl TextSide {
                     .map_err(|error| invalid("messages", &error.to_string()))
             }
         }
+    }
+}
+
+/// Why tokens can't have been made by an earlier run.
+enum NotMade {
+    Refused(ModelError),
+    /// The grammar itself fails on the way.
+    Grammar(GrammarError),
+}
+
+impl NotMade {
+    fn new(message: &str) -> Self {
+        Self::Refused(invalid("made", message))
     }
 }
 

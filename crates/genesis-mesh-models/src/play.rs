@@ -22,8 +22,12 @@ pub(crate) struct Play {
     answer: Arc<Answer>,
     plan: Plan,
     cancel: Arc<Cancel>,
-    /// Tokens played, also those that stay invisible.
+    /// Tokens played, also those that stay invisible, and those that an earlier run played.
     played: u64,
+    /// How many of them are told, if they are told at all. A token is named by its place in the answer.
+    told: Option<u64>,
+    /// Whether an event was told whose tokens are not.
+    owes_tokens: bool,
     /// The running delay; made at the first one, since it needs a runtime.
     delay: Option<Pin<Box<Sleep>>>,
     is_over: bool,
@@ -31,7 +35,9 @@ pub(crate) struct Play {
 
 impl Play {
     pub(crate) fn new(answer: Arc<Answer>, plan: Plan, cancel: Arc<Cancel>) -> Self {
-        Self { answer, plan, cancel, played: 0, delay: None, is_over: false }
+        let played = plan.made;
+        let told = plan.tells_tokens.then_some(played);
+        Self { answer, plan, cancel, played, told, owes_tokens: false, delay: None, is_over: false }
     }
 
     /// Ready when the next token may come, or when the answer was cancelled.
@@ -83,6 +89,15 @@ impl Play {
         None
     }
 
+    /// The tokens since the last that were told; `None` if there are none.
+    fn tokens(&mut self) -> Option<ModelEvent> {
+        self.owes_tokens = false;
+        let told = self.told.as_mut().filter(|told| **told < self.played)?;
+        let places = std::mem::replace(told, self.played)..self.played;
+        // A script has far fewer tokens than a `u32` counts.
+        Some(ModelEvent::Tokens(places.map(|place| u32::try_from(place).unwrap_or(u32::MAX)).collect()))
+    }
+
     fn text(&self, text: &str) -> ModelEvent {
         let logprobs = self.plan.logprobs.map_or_else(Vec::new, |top| vec![certain(text, top)]);
         ModelEvent::Text { text: text.to_owned(), logprobs }
@@ -118,10 +133,18 @@ impl Stream for Play {
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         while !this.is_over {
+            if this.owes_tokens
+                && let Some(tokens) = this.tokens()
+            {
+                return Poll::Ready(Some(Ok(tokens)));
+            }
             if this.cancel.is_asked() {
                 return Poll::Ready(Some(this.finish(End::Done(FinishReason::Cancelled))));
             }
             if this.played == this.plan.token_count {
+                if let Some(tokens) = this.tokens() {
+                    return Poll::Ready(Some(Ok(tokens)));
+                }
                 let end = this.plan.end.clone();
                 return Poll::Ready(Some(this.finish(end)));
             }
@@ -131,6 +154,7 @@ impl Stream for Play {
             }
             this.played += 1;
             if let Some(event) = this.event(this.played - 1) {
+                this.owes_tokens = true;
                 return Poll::Ready(Some(Ok(event)));
             }
         }

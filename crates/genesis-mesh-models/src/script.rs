@@ -28,6 +28,8 @@ const DELAY_MS_MAX: u64 = 3_600_000;
 pub(crate) struct Script {
     pub(crate) name: String,
     pub(crate) context_tokens: Option<u32>,
+    /// Whether the model goes on with an answer that was cut.
+    pub(crate) goes_on: bool,
     rules: Vec<(When, Arc<Answer>)>,
 }
 
@@ -95,7 +97,7 @@ impl Script {
         if rules.is_empty() {
             return Err(ScriptError::NoRule);
         }
-        Ok(Self { name: form.name, context_tokens: form.context_tokens, rules })
+        Ok(Self { name: form.name, context_tokens: form.context_tokens, goes_on: form.goes_on, rules })
     }
 
     /// The answer of the first rule that matches.

@@ -74,7 +74,12 @@ impl ScriptedModel {
         if let (Ending::Fails(error), 0) = (&answer.ending, answer.token_count()) {
             return Err(error.clone());
         }
-        let plan = Plan::new(answer, request, &asked, self.script.context_tokens)?;
+        if !self.script.goes_on && !request.made.is_empty() {
+            let message = "the script says that this model does not go on with a cut answer".to_owned();
+            return Err(ModelError::InvalidRequest { param: Some("made".to_owned()), message });
+        }
+        let mut plan = Plan::new(answer, request, &asked, self.script.context_tokens)?;
+        plan.tells_tokens &= self.script.goes_on;
         let cancel = Arc::new(Cancel::default());
         let play = Play::new(Arc::clone(answer), plan, Arc::clone(&cancel));
         Ok(ModelStream::new(play, CancelHandle::new(move || cancel.ask())))
@@ -88,6 +93,10 @@ impl Model for ScriptedModel {
 
     fn generate(&self, request: GenerateRequest) -> BoxFuture<'_, Result<ModelStream, ModelError>> {
         Box::pin(std::future::ready(self.start(&request)))
+    }
+
+    fn goes_on(&self) -> bool {
+        self.script.goes_on
     }
 }
 

@@ -48,15 +48,17 @@ pub(crate) async fn run(
     gate: Gate,
     stop: impl Future<Output = ()> + Send,
 ) {
-    let tasks = app.tasks.clone();
-    // 7 Also if the caller drops this future: nothing lives longer than it.
+    let (tasks, mesh) = (app.tasks.clone(), app.mesh.clone());
+    // 8 Also if the caller drops this future: nothing lives longer than it.
     let _abort = tasks.abort_guard();
     let drain = app.options.drain;
     let stopped = async {
         stop.await;
         stop_in_order(&tasks, drain).await;
     };
-    tokio::join!(accept::connections(listener, router, &tasks, gate), stopped);
+    // The runner claims nothing after 1; at 3 it gives back what still goes on, for whoever works on the store next.
+    let working = mesh.work(tasks.stopping().cancelled(), tasks.ending().cancelled());
+    tokio::join!(accept::connections(listener, router, &tasks, gate), stopped, working);
     // 5 Whoever does not close by now is dropped.
     if timeout(CLOSE_TIMEOUT + Duration::from_secs(1), tasks.all_closed()).await.is_err() {
         tracing::warn!(sockets = tasks.socket_count(), "dropped connections that did not close");

@@ -58,6 +58,7 @@ fn write(
         Some(file) => writeln!(writer, "  config  {}", file.display())?,
         None => writeln!(writer, "  config  none; `genesis-mesh init` writes one")?,
     }
+    writeln!(writer, "  store   {}", config.store())?;
     match options.keys.as_slice() {
         [] if addr.ip().is_loopback() => writeln!(writer, "  keys    none; this machine alone reaches it")?,
         [] => writeln!(writer, "  keys    NONE: everybody who reaches it may do everything")?,

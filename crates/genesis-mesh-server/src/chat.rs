@@ -30,7 +30,7 @@ use axum::{Extension, Json, Router};
 use body::ChatBody;
 use completion::{ChatCompletion, ChatUsage, Choice, FINGERPRINT};
 use futures_util::future::try_join_all;
-use genesis_mesh::{GenerateRequest, ModelError, Schema, Usage};
+use genesis_mesh::{GenerateRequest, ModelError, Schema, Submission, Usage};
 use stamp::Stamp;
 use std::sync::Arc;
 
@@ -74,12 +74,15 @@ async fn complete(
         ErrorAnswer::from(&ModelError::Failed { message: format!("the contract is broken: {reason}") })
     })?;
     let mut ask = Ask::read(body, schema).map_err(|error| ErrorAnswer::invalid_input(&error))?;
-    let stamp = Stamp::new(ask.agent.clone());
+    let mut stamp = Stamp::new(ask.agent.clone());
     let answer = async {
         let requests = ask.take_requests();
-        let runs = start(app, &principal, &ask.agent, requests)
-            .await
-            .map_err(|refusal| ErrorAnswer::from(&refusal))?;
+        let runs = if ask.is_logged {
+            submit(app, &principal, &ask.agent, requests, &mut stamp).await
+        } else {
+            start(app, &principal, &ask.agent, requests).await
+        };
+        let runs = runs.map_err(|refusal| ErrorAnswer::from(&refusal))?;
         if ask.is_stream {
             return Ok(stream::response(&ask, &stamp, runs, &app.tasks, token));
         }
@@ -106,6 +109,25 @@ async fn start(
         served::start(app, principal, Surface::ChatCompletions, agent, request.into())
     };
     try_join_all(requests.into_iter().map(start)).await
+}
+
+/// As [`start`], as runs that are logged; the first one gives the completion its id.
+async fn submit(
+    app: &Arc<App>,
+    principal: &Principal,
+    agent: &str,
+    requests: Vec<GenerateRequest>,
+    stamp: &mut Stamp,
+) -> Result<Vec<ServedRun>, Refusal> {
+    let submit = |request: GenerateRequest| {
+        let ask = genesis_mesh::Ask::Chat { request: Box::new(request) };
+        served::submit(app, principal, Surface::ChatCompletions, Submission::new(agent, ask))
+    };
+    let runs = try_join_all(requests.into_iter().map(submit)).await?;
+    if let Some(first) = runs.first() {
+        stamp.name(first.run.id);
+    }
+    Ok(runs.into_iter().map(|run| run.into_updates(app)).collect())
 }
 
 fn completion(stamp: &Stamp, answers: Vec<(Choice, Usage)>) -> Response {

@@ -24,7 +24,7 @@ pub use source::{CONFIG_FILE, CONFIG_VARIABLE, Sources};
 use crate::options::{ServeOptions, TelemetryOptions};
 use form::MeshForm;
 use genesis_mesh::local::fetch::Progress;
-use genesis_mesh::{Agent, GenesisMesh, SetupProblem};
+use genesis_mesh::{Agent, BusSource, GenesisMesh, SetupProblem, StoreSource};
 use problem::{Place, Problem};
 use reader::Reader;
 use serde::Deserialize;
@@ -47,7 +47,7 @@ use tree::Node;
 /// # let folder = tempfile::tempdir()?;
 /// # std::fs::write(folder.path().join("hello.toml"), "[[rule]]\ntext = \"Hello.\"")?;
 /// # let file = folder.path().join("mesh.toml");
-/// # std::fs::write(&file, "[models.small]\nscript = \"hello.toml\"\n[server]\nport = 9000")?;
+/// # std::fs::write(&file, "[models.small]\nscript = \"hello.toml\"\n[server]\nport = 9000\nstore = \"memory\"")?;
 /// let config = Config::load(&Sources::from_env().file(file))?;
 /// let greeter = Pipeline::new("small").prompt("Greet {{ name }}.");
 /// let mesh = config.mesh().agent("greeter", greeter).setup().await?;
@@ -64,6 +64,8 @@ pub struct Config {
     port: u16,
     is_insecure: bool,
     options: ServeOptions,
+    store: StoreSource,
+    bus: BusSource,
     models: Vec<(String, ModelPlan)>,
     agents: Vec<(String, Agent)>,
 }
@@ -105,6 +107,7 @@ impl Config {
 
     fn from_form(form: &MeshForm, reader: &mut Reader<'_>) -> Self {
         let mut options = server::options(&form.server, reader);
+        let (store, bus) = server::keeping(&form.server, reader);
         let names = names(reader);
         options.telemetry = server::telemetry(&form.telemetry, reader);
         options.keys = key::keys(&form.keys, &names, reader);
@@ -124,6 +127,8 @@ impl Config {
             port: form.server.port.unwrap_or(8080),
             is_insecure: form.server.insecure.unwrap_or(false),
             options,
+            store,
+            bus,
             models,
             agents,
         };
@@ -213,9 +218,21 @@ impl Config {
         let watch: model::Watch = Arc::new(watch);
         let sources = model::sources(self.models.iter().map(|(_, plan)| plan), &watch);
         let names = self.models.iter().map(|(name, _)| name.clone());
-        let mesh =
-            names.zip(sources).fold(GenesisMesh::new(), |mesh, (name, source)| mesh.model(name, source));
+        let mesh = GenesisMesh::new().store(self.store.clone()).bus(self.bus.clone());
+        let mesh = names.zip(sources).fold(mesh, |mesh, (name, source)| mesh.model(name, source));
         self.agents.iter().fold(mesh, |mesh, (name, agent)| mesh.agent(name.clone(), agent.clone()))
+    }
+
+    /// Where runs and threads are kept; the mesh opens it in setup.
+    #[must_use]
+    pub fn store(&self) -> &StoreSource {
+        &self.store
+    }
+
+    /// What tells servers of each other's runs.
+    #[must_use]
+    pub fn bus(&self) -> &BusSource {
+        &self.bus
     }
 
     /// How the mesh is served.

@@ -17,6 +17,7 @@ mod app;
 mod served;
 mod ws;
 mod chat;
+mod runs;
 mod observe;
 mod pages;
 mod routes;

@@ -41,7 +41,8 @@ struct Reason {
     message: String,
 }
 
-/// 200 `{"status":"ready","reasons":[]}` if all models can take a request now; 503 `not_ready` says what can't.
+/// 200 `{"status":"ready","reasons":[]}` if the store can be written and all models can take a request now; 503
+/// `not_ready` says what can't.
 ///
 /// A model elsewhere counts as ready: whether it can be reached shows only when it is asked, and a server that was
 /// taken out of its balancer would never ask again.
@@ -50,6 +51,9 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
     if app.tasks.stopping().is_cancelled() {
         let message = "the server is stopping".to_owned();
         reasons.push(Reason { code: "stopping", model: None, message });
+    }
+    if let Err(error) = app.mesh.check_store().await {
+        reasons.push(Reason { code: error.code(), model: None, message: error.to_string() });
     }
     for (name, model) in app.mesh.models() {
         if let Some(load) = model.current_load()

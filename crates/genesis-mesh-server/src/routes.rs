@@ -10,6 +10,7 @@ use crate::http::error::HttpError;
 use crate::http::trace;
 use crate::observe;
 use crate::pages;
+use crate::runs;
 use crate::ws;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, Uri};
@@ -29,6 +30,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/realtime/client_secrets", tickets)
         .route("/health", get(health))
         .merge(chat::routes(&app))
+        .merge(runs::routes())
         .route("/ready", get(observe::ready))
         .route("/info", get(observe::info))
         .route("/metrics", get(observe::metrics))

@@ -28,6 +28,19 @@ pub(crate) struct Settings {
     #[arg(long, global = true)]
     port: Option<u16>,
 
+    /// Where runs and threads are kept: sqlite (in the data folder), sqlite:PATH, memory, or postgres://…; sqlite without
+    /// it [env: GENESIS_MESH_STORE]
+    #[arg(long, global = true, value_name = "STORE")]
+    store: Option<String>,
+
+    /// The folder of the SQLite database; the user's data folder without it [env: GENESIS_MESH_DATA_DIR]
+    #[arg(long, global = true, value_name = "PATH")]
+    data_dir: Option<String>,
+
+    /// What tells servers of each other's runs: local, postgres, or nats://… [env: GENESIS_MESH_BUS]
+    #[arg(long, global = true, value_name = "BUS")]
+    bus: Option<String>,
+
     /// A model file in GGUF format, in place of the file's models [env: GENESIS_MESH_MODEL]
     #[arg(long, global = true, value_name = "PATH")]
     model: Option<String>,
@@ -86,6 +99,9 @@ impl Settings {
         let flags = [
             ("--host", "server.host", self.host.clone()),
             ("--port", "server.port", text(self.port.map(u64::from))),
+            ("--store", "server.store", self.store.clone()),
+            ("--data-dir", "server.data_dir", self.data_dir.clone()),
+            ("--bus", "server.bus", self.bus.clone()),
             ("--model", "models.*.gguf", self.model.clone()),
             ("--script", "models.*.script", self.script.clone()),
             ("--threads", "models.*.threads", text(self.threads.map(u64::from))),

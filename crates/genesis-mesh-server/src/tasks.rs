@@ -17,6 +17,8 @@ pub(crate) enum TaskKind {
     Connection,
     /// One WebSocket: finishes its run after the stop, closes at the end.
     Socket,
+    /// What a client has left to be done: its run is stopped, perhaps after a grace. Nobody waits for it.
+    Errand,
 }
 
 /// An answer over HTTP that is being made: the stop waits until it is dropped.
@@ -31,6 +33,7 @@ pub(crate) struct Tasks {
     connections: TaskTracker,
     sockets: TaskTracker,
     answers: TaskTracker,
+    errands: TaskTracker,
     abort: CancellationToken,
     end: CancellationToken,
     stop: CancellationToken,
@@ -45,6 +48,7 @@ impl Tasks {
             connections: TaskTracker::new(),
             sockets: TaskTracker::new(),
             answers: TaskTracker::new(),
+            errands: TaskTracker::new(),
             abort,
             end,
             stop,
@@ -56,6 +60,7 @@ impl Tasks {
         let tracker = match kind {
             TaskKind::Connection => &self.connections,
             TaskKind::Socket => &self.sockets,
+            TaskKind::Errand => &self.errands,
         };
         // No async block: it would hold the task twice, and there is one task for each idle socket.
         let tracked = tracker.track_future(task.with_cancellation_token_owned(self.abort.clone()));

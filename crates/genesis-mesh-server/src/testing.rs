@@ -30,8 +30,10 @@ use tokio_util::sync::CancellationToken;
 /// let stream = TcpStream::connect(server.address()).await?;
 /// let (mut socket, _) = client_async(server.agent_url("greeter"), stream).await?;
 /// socket.send(Message::text(r#"{"prompt": "Hi."}"#)).await?;
+/// // The run's id comes first: whoever loses the connection reads on with it.
+/// socket.next().await.transpose()?;
 /// let first = socket.next().await.transpose()?;
-/// assert_eq!(first, Some(Message::text(r#"{"type":"delta","text":"Hello."}"#)));
+/// assert_eq!(first, Some(Message::text(r#"{"type":"delta","text":"Hello.","seq":2}"#)));
 ///
 /// socket.close(None).await?;
 /// server.stop().await?;

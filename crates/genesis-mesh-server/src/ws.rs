@@ -8,6 +8,7 @@ mod outbox;
 mod wire;
 mod handshake;
 mod plain;
+mod query;
 mod socket;
 
 use crate::access::Principal;
@@ -55,6 +56,7 @@ pub(crate) async fn agent_socket(
         let error = genesis_mesh::StartError::UnknownAgent { agent, known };
         return Err(HttpError::UnknownAgent { message: error.to_string() }.into());
     }
+    let query = query::SocketQuery::read(request.uri(), request.headers())?;
     let switching = handshake::answer(request.method(), request.headers())?;
     if app.tasks.stopping().is_cancelled() {
         return Err(HttpError::Stopping.into());
@@ -66,7 +68,7 @@ pub(crate) async fn agent_socket(
             Ok(stream) => {
                 let request = principal.request.clone();
                 let opened_at = clock::instant();
-                socket::serve(stream, app, principal, agent).await;
+                socket::serve(stream, app, principal, socket::Address { agent, query }).await;
                 let open_ms = millis(clock::instant().duration_since(opened_at));
                 request.span().in_scope(|| tracing::info!(open_ms, key = request.key(), "socket closed"));
             }

@@ -10,8 +10,8 @@ mod lineage;
 mod history;
 mod threads;
 mod items;
-mod runs;
 mod bus;
+mod runs;
 
 use genesis_mesh_core::BoxFuture;
 use genesis_mesh_core::store::Store;
@@ -61,19 +61,7 @@ const CHECKS: &[Check] = &[
 ///
 /// # Panics
 /// With all sentences of the contract that do not hold.
-pub async fn run_all(make: impl Fn() -> Arc<dyn Store>) {
-    let mut broken = String::new();
-    for (sentence, check) in CHECKS {
-        note(&mut broken, sentence, check(&*make()).await);
-    }
-    tell(&broken);
-}
-
-/// The same, for stores that are not made at once.
-///
-/// # Panics
-/// As [`run_all`].
-pub async fn run_all_with<S: Store>(make: impl AsyncFn() -> Arc<S>) {
+pub async fn run_all<S: Store>(make: impl AsyncFn() -> Arc<S>) {
     let mut broken = String::new();
     for (sentence, check) in CHECKS {
         note(&mut broken, sentence, check(&*make().await).await);

@@ -16,9 +16,9 @@ mod lane;
 mod find;
 mod change;
 mod run;
-mod accept;
 mod lease;
 mod cancel;
+mod accept;
 mod thread;
 mod log;
 #[cfg(test)]

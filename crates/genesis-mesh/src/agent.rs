@@ -6,7 +6,7 @@
 
 use crate::chat::{self, RunInput};
 use crate::graph::Graph;
-use crate::graph_agent::GraphAgent;
+use crate::graph_agent::{Begin, GraphAgent};
 use crate::input::ModelInput;
 use crate::name;
 use crate::parser::ReadyParser;
@@ -164,12 +164,46 @@ pub(crate) struct PipelineRecipe {
     pub(crate) stop: Vec<String>,
 }
 
+/// What a checked input asks for.
+#[derive(Debug)]
+pub(crate) enum Task {
+    Answer(Box<ModelCall>),
+    Graph(Arc<dyn GraphAgent>, Begin),
+}
+
+/// A model, what it is asked, and what reads its answer.
+#[derive(Debug)]
+pub(crate) struct ModelCall {
+    pub(crate) model: Arc<dyn Model>,
+    pub(crate) request: GenerateRequest,
+    pub(crate) parser: Option<Arc<ReadyParser>>,
+}
+
 impl ReadyAgent {
-    /// Starts a run.
+    /// Starts a run that nobody logs.
     ///
     /// # Errors
     /// What is wrong with the input, or why the model does not take the request.
     pub(crate) async fn start(&self, input: RunInput) -> Result<Run, StartError> {
+        let is_chat = matches!(input, RunInput::Chat(_));
+        match self.task(input)? {
+            Task::Answer(call) => {
+                let ModelCall { model, request, parser } = *call;
+                Ok(Run::new(model.generate(request).await?, parser))
+            }
+            Task::Graph(graph, Begin::Input(input)) => Ok(Run::of_graph(graph.start(input, is_chat))),
+            Task::Graph(..) => Err(self.cannot_go_on("a run that is not logged begins with an input").into()),
+        }
+    }
+
+    /// What `input` asks for, once it is checked.
+    ///
+    /// # Errors
+    /// What is wrong with the input.
+    pub(crate) fn task(&self, input: RunInput) -> Result<Task, StartError> {
+        let call = |model: &Arc<dyn Model>, request, parser| {
+            Task::Answer(Box::new(ModelCall { model: Arc::clone(model), request, parser }))
+        };
         match &self.recipe {
             Recipe::Model(model) => {
                 let request = match input {
@@ -179,7 +213,7 @@ impl ReadyAgent {
                         ModelInput::read(value)?.into_request()?
                     }
                 };
-                Ok(Run::new(model.generate(request).await?, None))
+                Ok(call(model, request, None))
             }
             Recipe::Pipeline(recipe) => {
                 let input = match input {
@@ -187,19 +221,42 @@ impl ReadyAgent {
                     RunInput::Value(value) => value,
                 };
                 self.schema.check(&input)?;
-                let answer = recipe.model.generate(recipe.request(&input)?).await?;
-                Ok(Run::new(answer, Some(Arc::clone(&recipe.parser))))
+                Ok(call(&recipe.model, recipe.request(&input)?, Some(Arc::clone(&recipe.parser))))
             }
             Recipe::Graph(graph) => {
-                let is_chat = matches!(input, RunInput::Chat(_));
                 let input = match input {
                     RunInput::Chat(request) => graph.chat_input(&request)?,
                     RunInput::Value(value) => value,
                 };
                 self.schema.check(&input)?;
-                Ok(Run::of_graph(graph.start(input, is_chat)))
+                Ok(Task::Graph(Arc::clone(graph), Begin::Input(input)))
             }
         }
+    }
+
+    /// What it is to go on where a thread stands.
+    ///
+    /// # Errors
+    /// The agent is no graph: it asks nothing and has no steps to go on with.
+    pub(crate) fn go_on(&self, begin: Begin) -> Result<Task, StartError> {
+        match &self.recipe {
+            Recipe::Graph(graph) => Ok(Task::Graph(Arc::clone(graph), begin)),
+            Recipe::Model(_) | Recipe::Pipeline(_) => {
+                Err(self.cannot_go_on("it is no graph, and asks nothing that could be answered").into())
+            }
+        }
+    }
+
+    /// Its graph, if it is one.
+    pub(crate) fn graph(&self) -> Option<&Arc<dyn GraphAgent>> {
+        match &self.recipe {
+            Recipe::Graph(graph) => Some(graph),
+            Recipe::Model(_) | Recipe::Pipeline(_) => None,
+        }
+    }
+
+    fn cannot_go_on(&self, reason: &str) -> InputError {
+        InputError::at("type", format!("the agent `{}` can't go on: {reason}", self.info.name))
     }
 }
 

@@ -32,6 +32,7 @@ mod nested;
 pub use builder::{GraphBuilder, NodeSettings};
 pub use command::{Command, Goto, IntoGotos, Send};
 pub use env::{Ambient, Durability, SystemAmbient};
+pub(crate) use env::{Log, next_id};
 pub use error::{GraphRunError, NodeError};
 pub use function::{Final, IntoFinal};
 pub use generate::{Answer, MessageWriter};

@@ -1,22 +1,25 @@
 //! Graphs as agents: what a mesh runs by name, without the type of the state.
 //!
-//! Owns: the way from a JSON input to a run, and from a run's events to updates.
+//! Owns: the way from a JSON input to a run, read by its reader or logged.
 //! Never: knows a surface.
 //! Flow: `Agent::graph` erases a graph; `Mesh::start` gives it an input; the run's events become updates.
 
 use crate::chat::pipeline_input;
-use crate::graph::{EventStream, Graph};
+use crate::graph::{EventStream, Graph, InterruptId, Log, Outcome, StateSnapshot, Store};
+use crate::graph_speech::{GraphEnd, GraphSpeech};
 use crate::schema::InputError;
 use crate::update::{RunError, Update};
 use futures_core::Stream;
-use genesis_mesh_core::run::WriteRecord;
+use genesis_mesh_core::run::Namespace;
 use genesis_mesh_core::state::State;
-use genesis_mesh_core::stream::{Event, EventKind, MessagePiece, StreamMode, StreamModes};
-use genesis_mesh_core::{FinishReason, GenerateRequest, Prompt, Usage};
+use genesis_mesh_core::store::{HistoryQuery, ThreadKey};
+use genesis_mesh_core::stream::{Event, StreamMode, StreamModes};
+use genesis_mesh_core::{BoxFuture, GenerateRequest, Prompt};
 use serde_json::{Value, json};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 /// A graph whose state the holder does not know.
@@ -33,7 +36,52 @@ pub(crate) trait GraphAgent: Send + Sync + fmt::Debug {
 
     /// Begins a run. `is_chat`: who asked reads text alone, so a last message that no model streamed is told as text.
     fn start(&self, input: Value, is_chat: bool) -> GraphRun;
+
+    /// Runs on a thread, and gives every event to a log.
+    fn run_logged(&self, begin: Begin, place: Place) -> BoxFuture<'static, Result<GraphEnd, RunError>>;
+
+    /// Whether a run is on its way on a thread: its newest checkpoint has this run in its metadata.
+    fn has_begun<'a>(&'a self, place: &'a Place) -> BoxFuture<'a, Result<bool, RunError>>;
+
+    /// Where a thread stands, as JSON.
+    fn state(&self, store: Arc<dyn Store>, thread: String) -> BoxFuture<'static, Result<Value, RunError>>;
+
+    /// Where a thread stood at its newest checkpoints, newest first.
+    fn states(
+        &self,
+        store: Arc<dyn Store>,
+        thread: String,
+        limit: usize,
+    ) -> BoxFuture<'static, Result<Vec<Value>, RunError>>;
 }
+
+/// How a logged run of a graph begins.
+#[derive(Debug)]
+pub(crate) enum Begin {
+    /// With an input.
+    Input(Value),
+    /// Where the thread stands.
+    GoOn,
+    /// With the answer to the one open question.
+    Answer(Value),
+    /// With answers by the ids of their questions.
+    Answers(BTreeMap<InterruptId, Value>),
+}
+
+/// Where a logged run of a graph has its place.
+pub(crate) struct Place {
+    /// What keeps its thread, under the run's lease.
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) thread: String,
+    pub(crate) run: String,
+    pub(crate) log: Arc<dyn Log>,
+}
+
+/// The name under which a checkpoint's metadata have the run that made it.
+const RUN_ID: &str = "run_id";
+
+/// What of a run is told as updates.
+const MODES: [StreamMode; 3] = [StreamMode::Updates, StreamMode::Messages, StreamMode::Custom];
 
 impl<S: State> GraphAgent for Graph<S> {
     fn input_schema(&self) -> Value {
@@ -49,21 +97,86 @@ impl<S: State> GraphAgent for Graph<S> {
     }
 
     fn start(&self, input: Value, is_chat: bool) -> GraphRun {
-        let modes = [StreamMode::Updates, StreamMode::Messages, StreamMode::Custom];
-        let told = self.run(input).events(modes.into_iter().collect::<StreamModes>(), true);
+        let told = self.run(input).events(MODES.into_iter().collect::<StreamModes>(), true);
         GraphRun {
             told: Some(Box::pin(Told(told))),
             updates: VecDeque::new(),
-            usage: Usage::default(),
-            needs_text: is_chat,
+            speech: GraphSpeech::new(is_chat),
         }
+    }
+
+    fn run_logged(&self, begin: Begin, place: Place) -> BoxFuture<'static, Result<GraphEnd, RunError>> {
+        let request = match begin {
+            Begin::Input(input) => self.run(input),
+            Begin::GoOn => self.go_on(),
+            Begin::Answer(answer) => self.resume(answer),
+            Begin::Answers(answers) => self.resume_each(answers),
+        };
+        let Place { store, thread, run, log } = place;
+        let request = request.store(store).thread(thread).metadata(RUN_ID, &run).run_id(run);
+        let ended = request.logged(MODES.into_iter().collect(), log);
+        Box::pin(async move { GraphEnd::of(&ended.await.map_err(|error| RunError::graph(&error))?) })
+    }
+
+    fn has_begun<'a>(&'a self, place: &'a Place) -> BoxFuture<'a, Result<bool, RunError>> {
+        Box::pin(async move {
+            let key = ThreadKey { thread: place.thread.clone(), ns: Namespace::default() };
+            let newest = HistoryQuery { limit: Some(1), ..HistoryQuery::default() };
+            let found = place.store.history(&key, newest).await;
+            let found = found.map_err(|error| RunError::graph(&error.into()))?;
+            let made_by = found.first().and_then(|checkpoint| checkpoint.metadata.get(RUN_ID));
+            Ok(made_by.and_then(Value::as_str) == Some(place.run.as_str()))
+        })
+    }
+
+    fn state(&self, store: Arc<dyn Store>, thread: String) -> BoxFuture<'static, Result<Value, RunError>> {
+        let thread = self.clone().with_store(store).thread(thread);
+        Box::pin(async move {
+            let snapshot = thread.state().await.map_err(|error| RunError::graph(&error))?;
+            Ok(shown(&snapshot))
+        })
+    }
+
+    fn states(
+        &self,
+        store: Arc<dyn Store>,
+        thread: String,
+        limit: usize,
+    ) -> BoxFuture<'static, Result<Vec<Value>, RunError>> {
+        let thread = self.clone().with_store(store).thread(thread);
+        Box::pin(async move {
+            let newest = HistoryQuery { limit: Some(limit), ..HistoryQuery::default() };
+            let snapshots = thread.history(newest).await.map_err(|error| RunError::graph(&error))?;
+            Ok(snapshots.iter().map(shown).collect())
+        })
+    }
+}
+
+/// A state as JSON.
+fn shown(snapshot: &StateSnapshot) -> Value {
+    let checkpoint = snapshot.checkpoint.as_ref();
+    json!({
+        "checkpoint_id": checkpoint.map(|checkpoint| checkpoint.id),
+        "created_at_ms": checkpoint.map(|checkpoint| checkpoint.created_at_ms),
+        "step": checkpoint.map(|checkpoint| checkpoint.step),
+        "run_id": checkpoint.and_then(|checkpoint| checkpoint.metadata.get(RUN_ID)),
+        "values": snapshot.view.values,
+        "next": snapshot.view.next.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "interrupts": snapshot.interrupts(),
+    })
+}
+
+impl GraphEnd {
+    fn of<S: State>(outcome: &Outcome<S>) -> Result<Self, RunError> {
+        let values = outcome.values().map_err(|error| RunError::graph(&error))?;
+        Ok(Self { values, interrupts: json!(outcome.interrupts()) })
     }
 }
 
 /// What a run tells, and at its end what it came to.
 enum Item {
     Event(Event),
-    End { values: Value, interrupts: Value },
+    End(GraphEnd),
 }
 
 type Items = Pin<Box<dyn Stream<Item = Result<Item, RunError>> + Send>>;
@@ -80,8 +193,7 @@ impl<S: State> Stream for Told<S> {
             Some(event) => Some(Ok(Item::Event(event))),
             None => self.0.take_end().map(|ended| {
                 let outcome = ended.map_err(|error| RunError::graph(&error))?;
-                let values = outcome.values().map_err(|error| RunError::graph(&error))?;
-                Ok(Item::End { values, interrupts: json!(outcome.interrupts()) })
+                Ok(Item::End(GraphEnd::of(&outcome)?))
             }),
         })
     }
@@ -91,92 +203,26 @@ impl<S: State> Stream for Told<S> {
 pub(crate) struct GraphRun {
     told: Option<Items>,
     updates: VecDeque<Update>,
-    usage: Usage,
-    /// Whether the run's last message must still be told as text.
-    needs_text: bool,
+    speech: GraphSpeech,
 }
 
 impl GraphRun {
     /// Stops the run; what was told is followed by the end.
     pub(crate) fn cancel(&mut self) {
         if self.told.take().is_some() {
-            let finish_reason = FinishReason::Cancelled;
-            self.updates.push_back(Update::Done { usage: self.usage, finish_reason });
+            self.updates.push_back(self.speech.cancelled());
         }
     }
 
     fn tell(&mut self, item: Item) {
         match item {
-            Item::Event(event) => self.tell_event(event),
-            Item::End { values, interrupts } => {
-                if interrupts != json!([]) {
-                    self.updates.push_back(Update::Interrupt { interrupts });
-                }
-                if let Some(text) = last_text(&values).filter(|_| self.needs_text) {
-                    self.updates.push_back(Update::Delta { text, logprobs: Vec::new() });
-                }
-                self.updates.push_back(Update::Output { value: values });
-                self.updates.push_back(Update::Done { usage: self.usage, finish_reason: FinishReason::Stop });
+            Item::Event(event) => self.updates.extend(self.speech.event(event).map(|said| said.update)),
+            Item::End(end) => {
+                self.updates.extend(self.speech.end(end));
                 self.told = None;
             }
         }
     }
-
-    fn tell_event(&mut self, event: Event) {
-        let ns = event.ns.to_string();
-        let is_write =
-            |write: &WriteRecord| matches!(write, WriteRecord::Set(..) | WriteRecord::Overwrite(..));
-        match event.kind {
-            EventKind::MessageDelta { piece, .. } => self.tell_piece(piece),
-            EventKind::Custom { name, value, .. } => {
-                self.updates.push_back(Update::Custom { ns, node: name, value });
-            }
-            EventKind::TaskEnded { ref name, ref end, .. } => {
-                let genesis_mesh_core::run::TaskEnd::Finished(writes) = end else { return };
-                let is_call = !writes.iter().any(is_write)
-                    && writes.iter().any(|write| matches!(write, WriteRecord::Return(_)));
-                let modes = [StreamMode::Updates].into_iter().collect();
-                let shown = event
-                    .parts(modes)
-                    .into_iter()
-                    .next()
-                    .and_then(|mut part| part.data.get_mut(name).map(Value::take));
-                if let Some(values) = shown.filter(|values| is_call || !values.is_null()) {
-                    self.updates.push_back(Update::Written { ns, node: name.clone(), values });
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn tell_piece(&mut self, piece: MessagePiece) {
-        match piece {
-            MessagePiece::Text(text) if text.is_empty() => {}
-            MessagePiece::Text(text) => {
-                self.needs_text = false;
-                self.updates.push_back(Update::Delta { text, logprobs: Vec::new() });
-            }
-            MessagePiece::ToolCallDelta { delta, .. } => self.updates.push_back(Update::ToolCallDelta(delta)),
-            MessagePiece::ToolCall(call) => self.updates.push_back(Update::ToolCall(call)),
-            MessagePiece::Done { usage, .. } => {
-                let (before, now) = (self.usage, usage);
-                self.usage = Usage::new(
-                    before.input_tokens + now.input_tokens,
-                    before.output_tokens + now.output_tokens,
-                );
-            }
-            MessagePiece::Whole(_) => {}
-        }
-    }
-}
-
-/// The text of the state's last message, if that is one of the assistant.
-fn last_text(values: &Value) -> Option<String> {
-    let message = values.get("messages")?.as_array()?.last()?;
-    let is_ours = message.get("role").is_some_and(|role| role == "assistant")
-        || message.get("type").is_some_and(|kind| kind == "ai");
-    let text = message.get("content")?.as_str()?;
-    (is_ours && !text.is_empty()).then(|| text.to_owned())
 }
 
 impl Stream for GraphRun {
@@ -202,6 +248,6 @@ impl Stream for GraphRun {
 
 impl fmt::Debug for GraphRun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GraphRun").field("usage", &self.usage).finish_non_exhaustive()
+        f.debug_struct("GraphRun").field("speech", &self.speech).finish_non_exhaustive()
     }
 }

@@ -5,20 +5,23 @@
 //! Flow: `GenesisMesh::setup` gives a [`Mesh`], [`Mesh::start`] gives a [`Run`], a stream of [`Update`]s.
 #![forbid(unsafe_code)]
 
-mod name;
 pub mod graph;
 mod schema;
-mod update;
+mod name;
 mod start;
+mod update;
 mod parser;
 mod input;
 mod source;
 mod template;
 mod pipeline;
 mod chat;
+mod graph_speech;
 mod graph_agent;
 mod run;
 mod agent;
+mod keeping;
+mod runner;
 mod mesh;
 mod setup;
 pub mod testing;
@@ -37,19 +40,25 @@ pub use genesis_mesh_core::{
     ModelInfo, ModelLoad, ModelStream, Prompt, Role, Sampling, TokenLogprob, ToolCall, ToolCallDelta,
     ToolChoice, ToolSpec, Usage, Wait,
 };
+pub use genesis_mesh_core::{bus, log, run::RunId, store};
 pub use genesis_mesh_macros::{Part, State, entrypoint, task};
 pub use genesis_mesh_models::{
     ApiKey, OpenAiError, OpenAiModel, OpenAiOptions, OpenAiTimeouts, ScriptError, ScriptedModel,
 };
-pub use genesis_mesh_store::{ItemsOptions, MemoryItems, MemoryStore, SqliteOptions, SqliteStore};
+pub use genesis_mesh_store::{
+    ItemsOptions, LocalBus, LossyBus, LossyOptions, MemoryItems, MemoryStore, PostgresOptions, PostgresStore,
+    SqliteOptions, SqliteStore,
+};
 pub use input::{
     FunctionForm, FunctionNameForm, JsonSchemaForm, ModelInput, NamedToolForm, ResponseFormat, Stop,
     ToolChoiceForm, ToolChoiceMode, ToolForm,
 };
+pub use keeping::{BusSource, StoreSource, UnknownSource};
 pub use mesh::Mesh;
 pub use parser::Parser;
 pub use pipeline::Pipeline;
 pub use run::Run;
+pub use runner::{Ask, LogError, RunReader, RunnerOptions, Submission, Submitted, thread_label, thread_name};
 pub use schema::{InputError, InputProblem, Schema};
 pub use setup::{GenesisMesh, SetupError, SetupProblem};
 pub use source::{LoadFailure, ModelSource};

@@ -1,14 +1,22 @@
 //! The mesh: ready agents over loaded models. Its methods are the waist that every surface calls.
 //!
-//! Owns: the agents and models, and `start`, the first of the waist's functions.
+//! Owns: the agents and models, and the waist: `start`, `submit`, `follow`, `cancel`, `get`.
 //! Never: listens, decodes bytes or knows a protocol.
 //! Flow: a surface decodes a command and calls `start`; the run that comes back is its stream of updates.
 
 use crate::agent::{AgentInfo, ReadyAgent};
 use crate::chat::RunInput;
+use crate::graph_agent::GraphAgent;
 use crate::run::Run;
+use crate::runner::{self, Hub, LogError, RunReader, RunnerOptions, Submission, Submitted};
 use crate::start::StartError;
+use crate::update::RunError;
 use genesis_mesh_core::Model;
+use genesis_mesh_core::bus::Bus;
+use genesis_mesh_core::log::{self, CancelKind, CancelOutcome, RunQuery, RunStore, Seq};
+use genesis_mesh_core::run::RunId;
+use genesis_mesh_core::store::Store;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -33,18 +41,25 @@ pub struct Mesh {
 #[derive(Debug)]
 struct Inner {
     models: BTreeMap<String, Arc<dyn Model>>,
-    agents: BTreeMap<String, ReadyAgent>,
+    agents: Arc<BTreeMap<String, ReadyAgent>>,
+    hub: Arc<Hub>,
 }
 
 impl Mesh {
     pub(crate) fn new(
         models: BTreeMap<String, Arc<dyn Model>>,
         agents: BTreeMap<String, ReadyAgent>,
+        store: Arc<dyn RunStore>,
+        bus: Arc<dyn Bus>,
+        options: RunnerOptions,
     ) -> Self {
-        Self { inner: Arc::new(Inner { models, agents }) }
+        let agents = Arc::new(agents);
+        let hub = Arc::new(Hub::new(Arc::clone(&agents), store, bus, options));
+        Self { inner: Arc::new(Inner { models, agents, hub }) }
     }
 
-    /// Starts a run of `agent` with `input`: a JSON value that fits the agent's schema, or a chat request.
+    /// Starts a run that nobody logs: it is driven by its reader, and gone with it. `input` is a JSON value that
+    /// fits the agent's schema, or a chat request.
     ///
     /// # Errors
     /// `UnknownAgent` and `InvalidInput` are the caller's; `Model` says whether a retry may help.
@@ -57,6 +72,148 @@ impl Mesh {
             return Err(StartError::UnknownAgent { agent: agent.to_owned(), known });
         };
         ready.start(input.into()).await
+    }
+
+    /// Has a run accepted: when this returns it is in the store, and will come to an end that its log tells, whatever
+    /// happens to this process. It is driven by whoever works on the store: [`Mesh::work`].
+    ///
+    /// # Errors
+    /// `UnknownAgent` and `InvalidInput` are the caller's, as is a busy thread or an idempotency key of another request;
+    /// else the store can't be written.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped the run may have been accepted; with an idempotency key the same call gives it back.
+    pub async fn submit(&self, submission: Submission) -> Result<Submitted, StartError> {
+        runner::submit(&self.inner.hub, submission).await
+    }
+
+    /// Reads the log of a run from the event after `after` on (0: all of it), and follows it to its last event.
+    ///
+    /// # Errors
+    /// There is no such run, the cursor is after its last event, or the store can't be read.
+    pub async fn follow(&self, run: RunId, after: Seq) -> Result<RunReader, LogError> {
+        runner::open(&self.inner.hub, run, after).await
+    }
+
+    /// As [`Mesh::follow`], of a run whose row is at hand.
+    ///
+    /// # Errors
+    /// The cursor is after the last event.
+    pub fn follow_run(&self, run: &log::Run, after: Seq) -> Result<RunReader, LogError> {
+        runner::read(&self.inner.hub, run, after)
+    }
+
+    /// Asks a run to stop, wherever it is driven.
+    ///
+    /// # Errors
+    /// The store can't be written.
+    pub async fn cancel(&self, run: RunId, kind: CancelKind) -> Result<CancelOutcome, LogError> {
+        runner::cancel(&self.inner.hub, run, kind).await
+    }
+
+    /// A run as it is kept; `None` if there is none of this id.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub async fn get(&self, run: RunId) -> Result<Option<log::Run>, LogError> {
+        Ok(self.inner.hub.store().run(run).await?)
+    }
+
+    /// Runs as they are kept, newest first.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub async fn runs(&self, query: RunQuery) -> Result<Vec<log::Run>, LogError> {
+        Ok(self.inner.hub.store().runs(query).await?)
+    }
+
+    /// Deletes a run with its log, whatever it does; returns whether it was there.
+    ///
+    /// # Errors
+    /// The store can't be written.
+    pub async fn delete_run(&self, run: RunId) -> Result<bool, LogError> {
+        Ok(self.inner.hub.store().delete_run(run).await?)
+    }
+
+    /// Deletes a thread with its checkpoints and runs, whatever they do; returns whether it was there.
+    ///
+    /// # Errors
+    /// The store can't be written.
+    pub async fn delete_thread(&self, thread: &str) -> Result<bool, LogError> {
+        Ok(self.inner.hub.store().delete_thread(thread).await?)
+    }
+
+    /// Where a thread of a graph stands: `values`, `next`, `interrupts`, `checkpoint_id`; null if the agent is no graph.
+    ///
+    /// # Errors
+    /// There is no such agent, the store can't be read, or what it holds does not fit the graph any more.
+    pub async fn thread_state(&self, agent: &str, thread: &str) -> Result<Value, RunError> {
+        match self.graph(agent)? {
+            Some(graph) => graph.state(self.threads(), thread.to_owned()).await,
+            None => Ok(Value::Null),
+        }
+    }
+
+    /// The checkpoints of a thread of a graph, newest first, each as [`Mesh::thread_state`] shows it.
+    ///
+    /// # Errors
+    /// As [`Mesh::thread_state`].
+    pub async fn thread_history(
+        &self,
+        agent: &str,
+        thread: &str,
+        limit: usize,
+    ) -> Result<Vec<Value>, RunError> {
+        match self.graph(agent)? {
+            Some(graph) => graph.states(self.threads(), thread.to_owned(), limit).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn graph(&self, agent: &str) -> Result<Option<&Arc<dyn GraphAgent>>, RunError> {
+        let unknown = || StartError::UnknownAgent {
+            agent: agent.to_owned(),
+            known: self.inner.agents.keys().cloned().collect(),
+        };
+        let agent = self.inner.agents.get(agent).ok_or_else(|| RunError::of_start(&unknown()))?;
+        Ok(agent.graph())
+    }
+
+    fn threads(&self) -> Arc<dyn Store> {
+        Arc::clone(self.inner.hub.store()) as Arc<dyn Store>
+    }
+
+    /// Whether the store can be written now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn check_store(&self) -> Result<(), LogError> {
+        Ok(self.inner.hub.store().check().await?)
+    }
+
+    /// Drives runs until `stop` resolves. Then no more are begun, those that go on may end until `drained` resolves, and
+    /// what is left is given back to the store, for whoever works on it next.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops every run where it is, as the end of the process would.
+    pub async fn work(
+        &self,
+        stop: impl Future<Output = ()> + Send,
+        drained: impl Future<Output = ()> + Send,
+    ) {
+        runner::work(Arc::clone(&self.inner.hub), stop, drained).await;
+    }
+
+    /// What keeps runs and threads.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn RunStore> {
+        self.inner.hub.store()
+    }
+
+    /// How many readers the log of a run has in this process.
+    #[must_use]
+    pub fn readers(&self, run: RunId) -> usize {
+        self.inner.hub.readers(run)
     }
 
     /// What the agent of this name says of itself.

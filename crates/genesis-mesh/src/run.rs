@@ -28,9 +28,17 @@ enum Work {
     Graph(Mutex<GraphRun>),
 }
 
+/// What comes of a model's answer.
+#[derive(Debug)]
+pub(crate) enum Told {
+    Update(Update),
+    /// The tokens behind the updates since the last of these.
+    Tokens(Vec<u32>),
+}
+
 /// A model's answer, for a bare model or a pipeline.
 #[derive(Debug)]
-struct Answer {
+pub(crate) struct Answer {
     answer: ModelStream,
     parsing: Option<Parsing>,
     state: State,
@@ -56,8 +64,7 @@ enum State {
 
 impl Run {
     pub(crate) fn new(answer: ModelStream, parser: Option<Arc<ReadyParser>>) -> Self {
-        let parsing = parser.map(|parser| Parsing { parser, text: String::new() });
-        Self(Work::Answer(Answer { answer, parsing, state: State::Answering }))
+        Self(Work::Answer(Answer::new(answer, parser, String::new())))
     }
 
     pub(crate) fn of_graph(run: GraphRun) -> Self {
@@ -67,7 +74,7 @@ impl Run {
     /// Stops the work; the run then ends with `Done`, its usage so far and `FinishReason::Cancelled`.
     pub fn cancel(&self) {
         match &self.0 {
-            Work::Answer(answer) => answer.answer.cancel_handle().cancel(),
+            Work::Answer(answer) => answer.cancel(),
             Work::Graph(run) => run.lock().unwrap_or_else(PoisonError::into_inner).cancel(),
         }
     }
@@ -114,21 +121,32 @@ impl Run {
 }
 
 impl Answer {
+    /// The answer of which `text` was told before.
+    pub(crate) fn new(answer: ModelStream, parser: Option<Arc<ReadyParser>>, text: String) -> Self {
+        let parsing = parser.map(|parser| Parsing { parser, text });
+        Self { answer, parsing, state: State::Answering }
+    }
+
+    /// Stops the answer, which then tells its end.
+    pub(crate) fn cancel(&self) {
+        self.answer.cancel_handle().cancel();
+    }
+
     /// The update that `event` becomes.
-    fn tell(&mut self, event: ModelEvent) -> Result<Update, RunError> {
-        match event {
+    fn tell(&mut self, event: ModelEvent) -> Result<Told, RunError> {
+        let update = match event {
             ModelEvent::Text { text, logprobs } => {
                 if let Some(parsing) = &mut self.parsing {
                     parsing.text.push_str(&text);
                 }
-                Ok(Update::Delta { text, logprobs })
+                Update::Delta { text, logprobs, message: None }
             }
-            ModelEvent::ToolCallDelta(delta) => Ok(Update::ToolCallDelta(delta)),
-            ModelEvent::ToolCall(call) => Ok(Update::ToolCall(call)),
-            // Only a run that is logged asks for them.
-            ModelEvent::Tokens(_) => Err(ModelError::Failed { message: "unasked tokens".to_owned() }.into()),
-            ModelEvent::Done { usage, finish_reason } => self.end(usage, finish_reason),
-        }
+            ModelEvent::ToolCallDelta(delta) => Update::ToolCallDelta(delta),
+            ModelEvent::ToolCall(call) => Update::ToolCall(call),
+            ModelEvent::Tokens(tokens) => return Ok(Told::Tokens(tokens)),
+            ModelEvent::Done { usage, finish_reason } => self.end(usage, finish_reason)?,
+        };
+        Ok(Told::Update(update))
     }
 
     /// The output first, if there is a parser; a cancelled answer is only a part and is not parsed.
@@ -146,27 +164,27 @@ impl Answer {
 }
 
 impl Stream for Answer {
-    type Item = Result<Update, RunError>;
+    type Item = Result<Told, RunError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match self.state {
             State::Ended => return Poll::Ready(None),
             State::Ending { usage, finish_reason } => {
                 self.state = State::Ended;
-                return Poll::Ready(Some(Ok(Update::Done { usage, finish_reason })));
+                return Poll::Ready(Some(Ok(Told::Update(Update::Done { usage, finish_reason }))));
             }
             State::Answering => {}
         }
         let event = ready!(self.answer.poll_next_unpin(context));
-        let update = match event {
+        let told = match event {
             Some(Ok(event)) => self.tell(event),
             Some(Err(error)) => Err(error.into()),
             None => Err(ModelError::Truncated.into()),
         };
-        if update.is_err() {
+        if told.is_err() {
             self.state = State::Ended;
         }
-        Poll::Ready(Some(update))
+        Poll::Ready(Some(told))
     }
 }
 
@@ -175,7 +193,15 @@ impl Stream for Run {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match &mut self.0 {
-            Work::Answer(answer) => answer.poll_next_unpin(context),
+            Work::Answer(answer) => loop {
+                match ready!(answer.poll_next_unpin(context)) {
+                    Some(Ok(Told::Update(update))) => return Poll::Ready(Some(Ok(update))),
+                    // Nobody goes on with a run that is not logged.
+                    Some(Ok(Told::Tokens(_))) => {}
+                    Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                    None => return Poll::Ready(None),
+                }
+            },
             Work::Graph(run) => {
                 run.get_mut().unwrap_or_else(PoisonError::into_inner).poll_next_unpin(context)
             }

@@ -10,11 +10,15 @@ mod assemble;
 pub use problem::{SetupError, SetupProblem};
 
 use crate::agent::Agent;
+use crate::keeping::{BusSource, StoreSource};
 use crate::mesh::Mesh;
 use crate::name;
+use crate::runner::RunnerOptions;
 use crate::source::ModelSource;
 use futures_util::future::join_all;
 use genesis_mesh_core::Model;
+use genesis_mesh_core::bus::Bus;
+use genesis_mesh_core::log::RunStore;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -41,6 +45,9 @@ use std::sync::Arc;
 pub struct GenesisMesh {
     models: Vec<(String, ModelSource)>,
     agents: Vec<(String, Agent)>,
+    store: StoreSource,
+    bus: Option<BusSource>,
+    runner: RunnerOptions,
 }
 
 impl GenesisMesh {
@@ -61,6 +68,26 @@ impl GenesisMesh {
     /// as for models.
     pub fn agent(mut self, name: impl Into<String>, agent: impl Into<Agent>) -> Self {
         self.agents.push((name.into(), agent.into()));
+        self
+    }
+
+    /// Keeps runs and threads here: a [`StoreSource`] that setup opens, or an `Arc` of a store; without it in memory, for as
+    /// long as the process lives.
+    pub fn store(mut self, store: impl Into<StoreSource>) -> Self {
+        self.store = store.into();
+        self
+    }
+
+    /// Tells other processes that share the store by this bus: a [`BusSource`] that setup opens, or an `Arc` of a bus;
+    /// without it the one that goes with the store.
+    pub fn bus(mut self, bus: impl Into<BusSource>) -> Self {
+        self.bus = Some(bus.into());
+        self
+    }
+
+    /// Drives logged runs with these options.
+    pub fn runner(mut self, options: RunnerOptions) -> Self {
+        self.runner = options;
         self
     }
 
@@ -88,6 +115,7 @@ impl GenesisMesh {
     pub async fn setup(self) -> Result<Mesh, SetupError> {
         let mut problems = self.name_problems();
         let declared: BTreeSet<String> = self.models.iter().map(|(name, _)| name.clone()).collect();
+        let keeping = keeping(self.store, self.bus, self.runner, &mut problems).await;
         let models = load(self.models, &mut problems).await;
         let mut agents = BTreeMap::new();
         for (name, model) in &models {
@@ -103,7 +131,12 @@ impl GenesisMesh {
                 Err(found) => problems.extend(found),
             }
         }
-        if problems.is_empty() { Ok(Mesh::new(models, agents)) } else { Err(SetupError { problems }) }
+        match keeping {
+            Some((store, bus, runner)) if problems.is_empty() => {
+                Ok(Mesh::new(models, agents, store, bus, runner))
+            }
+            _ => Err(SetupError { problems }),
+        }
     }
 
     /// Names that are no names, and names that are used twice.
@@ -122,6 +155,29 @@ impl GenesisMesh {
             }
         }
         problems
+    }
+}
+
+/// Opens the store and the bus; `None` if one of them can't be, which is a problem then.
+async fn keeping(
+    store: StoreSource,
+    bus: Option<BusSource>,
+    mut runner: RunnerOptions,
+    problems: &mut Vec<SetupProblem>,
+) -> Option<(Arc<dyn RunStore>, Arc<dyn Bus>, RunnerOptions)> {
+    let bus = bus.unwrap_or_else(|| BusSource::of(&store));
+    runner.is_alone |= store.is_alone();
+    let (store_name, bus_name) = (store.to_string(), bus.to_string());
+    let opened = store.open().await;
+    let opened = opened.map_err(|source| SetupProblem::StoreNotOpened { store: store_name, source });
+    let joined = bus.open().await;
+    let joined = joined.map_err(|source| SetupProblem::BusNotOpened { bus: bus_name, source });
+    match (opened, joined) {
+        (Ok(store), Ok(bus)) => Some((store, bus, runner)),
+        (store, bus) => {
+            problems.extend(store.err().into_iter().chain(bus.err()));
+            None
+        }
     }
 }
 

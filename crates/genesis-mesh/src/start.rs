@@ -5,8 +5,8 @@
 
 use crate::name;
 use crate::schema::InputError;
-use crate::update::model_param;
 use genesis_mesh_core::ModelError;
+use genesis_mesh_core::store::StoreError;
 
 /// Why a run did not start.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +26,10 @@ pub enum StartError {
     /// The model does not accept the request, or can't take it now.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The store does not take the run: it can't be written, the thread is busy, or the idempotency key was used for
+    /// another request.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl StartError {
@@ -36,6 +40,7 @@ impl StartError {
             Self::UnknownAgent { .. } => "agent_not_found",
             Self::InvalidInput(_) => "invalid_input",
             Self::Model(error) => error.code(),
+            Self::Store(error) => error.code(),
         }
     }
 
@@ -45,6 +50,7 @@ impl StartError {
         match self {
             Self::UnknownAgent { .. } | Self::InvalidInput(_) => false,
             Self::Model(error) => error.is_retryable(),
+            Self::Store(error) => error.is_retryable(),
         }
     }
 
@@ -52,9 +58,17 @@ impl StartError {
     #[must_use]
     pub fn param(&self) -> Option<&str> {
         match self {
-            Self::UnknownAgent { .. } => None,
+            Self::UnknownAgent { .. } | Self::Store(_) => None,
             Self::InvalidInput(error) => error.param(),
             Self::Model(error) => model_param(error),
         }
+    }
+}
+
+/// The field that a model complains about.
+pub(crate) fn model_param(error: &ModelError) -> Option<&str> {
+    match error {
+        ModelError::InvalidRequest { param, .. } => param.as_deref(),
+        _ => None,
     }
 }

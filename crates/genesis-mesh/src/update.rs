@@ -4,22 +4,43 @@
 //! Never: carries a failure; a run that fails yields `Err(RunError)` as its last item.
 
 use crate::graph::GraphRunError;
+use crate::start::{StartError, model_param};
 use genesis_mesh_core::{FinishReason, ModelError, TokenLogprob, ToolCall, ToolCallDelta, Usage};
 use schemars::JsonSchema;
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// One update of a run: any number of deltas, tool calls and writes of nodes, at most one output, then one `Done`.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Update {
+    /// The run is accepted: whatever happens, it comes to an end, and its log is read by this id. The first update of a
+    /// run that is logged; others have none.
+    Run {
+        /// The run.
+        run_id: String,
+        /// The thread that it runs on, if it is to be used again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thread_id: Option<String>,
+    },
     /// The next piece of the answer's text.
     Delta {
         /// The piece: never empty, never a split character.
         text: String,
         /// One entry a token of this piece, if the input asked for them.
-        #[serde(skip_serializing_if = "Vec::is_empty")]
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         logprobs: Vec<TokenLogprob>,
+        /// The message that it is a piece of, in a graph, which may make several at once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+    },
+    /// What was told of a message, or of the whole answer, is void: the work was cut, and is done again from its beginning.
+    Reset {
+        /// The message; `None`: the answer's text and tool calls so far.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+        /// Which attempt begins, from 2.
+        attempt: u32,
     },
     /// A piece of a tool call while it is made: a preview, the whole call follows.
     ToolCallDelta(ToolCallDelta),
@@ -29,7 +50,7 @@ pub enum Update {
     #[serde(rename = "update")]
     Written {
         /// The graph within the graph, as `node:task`, joined by `|`; empty for the agent's own.
-        #[serde(skip_serializing_if = "String::is_empty")]
+        #[serde(default, skip_serializing_if = "String::is_empty")]
         ns: String,
         /// The node.
         node: String,
@@ -39,7 +60,7 @@ pub enum Update {
     /// What a node of a graph writes to the stream by itself.
     Custom {
         /// The graph within the graph; empty for the agent's own.
-        #[serde(skip_serializing_if = "String::is_empty")]
+        #[serde(default, skip_serializing_if = "String::is_empty")]
         ns: String,
         /// The node.
         node: String,
@@ -65,6 +86,14 @@ pub enum Update {
     },
 }
 
+impl Update {
+    /// A piece of the answer's text.
+    #[must_use]
+    pub fn delta(text: impl Into<String>) -> Self {
+        Self::Delta { text: text.into(), logprobs: Vec::new(), message: None }
+    }
+}
+
 /// Why a run that was accepted did not finish.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -80,6 +109,16 @@ pub enum RunError {
         /// What is wrong with the answer.
         reason: String,
     },
+    /// As the log of the run tells it.
+    #[error("{message}")]
+    Logged {
+        /// The stable name of what happened.
+        code: String,
+        /// What happened.
+        message: String,
+        /// The input field at fault, if there is one.
+        param: Option<String>,
+    },
     /// A graph did not come to its end.
     #[error("{message}")]
     Graph {
@@ -93,17 +132,29 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// Why a run that was accepted did not even begin.
+    pub(crate) fn of_start(error: &StartError) -> Self {
+        let (code, param) = (error.code().to_owned(), error.param().map(str::to_owned));
+        Self::Logged { code, message: error.to_string(), param }
+    }
+
+    /// The error as the last event of a log.
+    pub(crate) fn to_json(&self) -> Value {
+        json!({"code": self.code(), "message": self.to_string(), "param": self.param()})
+    }
+
     pub(crate) fn graph(error: &GraphRunError) -> Self {
         Self::Graph { code: error.code(), message: error.to_string(), is_retryable: error.is_retryable() }
     }
 
     /// A stable name for programs.
     #[must_use]
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> &str {
         match self {
             Self::Model(error) => error.code(),
             Self::OutputInvalid { .. } => "output_invalid",
             Self::Graph { code, .. } => code,
+            Self::Logged { code, .. } => code,
         }
     }
 
@@ -112,7 +163,7 @@ impl RunError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Model(error) => error.is_retryable(),
-            Self::OutputInvalid { .. } => false,
+            Self::OutputInvalid { .. } | Self::Logged { .. } => false,
             Self::Graph { is_retryable, .. } => *is_retryable,
         }
     }
@@ -122,15 +173,8 @@ impl RunError {
     pub fn param(&self) -> Option<&str> {
         match self {
             Self::Model(error) => model_param(error),
+            Self::Logged { param, .. } => param.as_deref(),
             Self::OutputInvalid { .. } | Self::Graph { .. } => None,
         }
-    }
-}
-
-/// The field that a model complains about.
-pub(crate) fn model_param(error: &ModelError) -> Option<&str> {
-    match error {
-        ModelError::InvalidRequest { param, .. } => param.as_deref(),
-        _ => None,
     }
 }

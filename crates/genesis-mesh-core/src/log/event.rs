@@ -3,7 +3,7 @@
 //! Owns: the forms of an event before and after it has its number, and what is committed together.
 //! Never: reads what an event says.
 
-use super::lifecycle::{CancelKind, RunEnd};
+use super::status::{CancelKind, RunEnd};
 use crate::store::{Entry, ThreadKey};
 use std::sync::Arc;
 

@@ -3,7 +3,8 @@
 //! Owns: what a claim asks for and gives.
 //! Never: knows the time.
 
-use super::lifecycle::{CancelKind, Run};
+use super::row::Run;
+use super::status::CancelKind;
 use crate::run::RunId;
 
 /// The right to work on a run. The epoch fences: a commit under an older one is refused.

@@ -12,7 +12,7 @@ pub struct ThreadInfo {
     pub id: String,
     /// When it began, in milliseconds since 1970; the store says.
     pub created_at_ms: i64,
-    /// When a run or a checkpoint came last; the store says.
+    /// When a run came or ended last, or something was appended; the store says.
     pub updated_at_ms: i64,
     /// What its makers say of it.
     pub metadata: Map<String, Value>,
@@ -25,6 +25,8 @@ pub struct ThreadInfo {
 pub struct ThreadQuery {
     /// The one of this name.
     pub id: Option<String>,
+    /// Those whose names begin with this.
+    pub prefix: Option<String>,
     /// Those whose metadata have these values.
     pub metadata: Map<String, Value>,
     /// So many of them are passed over.

@@ -34,6 +34,7 @@ impl Machine {
             Fact::TaskFinished { task, writes, answers } => {
                 let task = self.task_mut(task)?;
                 task.status = TaskStatus::Finished(writes);
+                task.is_begun = false;
                 task.answers = answers;
                 Ok(())
             }
@@ -48,6 +49,11 @@ impl Machine {
                 self.fail(task, failure, is_handled, answers)
             }
             Fact::TaskCalled { caller, index, name } => self.call(caller, index, name),
+            Fact::CallBegun { task } => {
+                let task = self.task_mut(task)?;
+                task.is_begun = !matches!(task.status, TaskStatus::Finished(_));
+                Ok(())
+            }
             Fact::StepCommitted { checkpoint } => self.commit(checkpoint),
             Fact::StateUpdated { checkpoint, updates } => self.update(checkpoint, updates),
         }
@@ -102,6 +108,7 @@ impl Machine {
         let is_cancelled = failure == Failure::cancelled();
         let task = self.task_mut(id)?;
         task.answers = answers;
+        task.is_begun = false;
         task.failure = Some(Box::new(failure.clone()));
         task.status = TaskStatus::Failed { failure, is_handled };
         let (node, path) = (task.node, task.path.clone());
@@ -109,7 +116,10 @@ impl Machine {
         match handler {
             Some(handler) => {
                 let task = self.new_task(handler, path.handler(), None);
-                self.tasks.push(task);
+                // The fact may be there twice: ahead of others, for a call that began, and in its place.
+                if self.task(task.id).is_none() {
+                    self.tasks.push(task);
+                }
             }
             None if !path.is_call() && !is_cancelled => {
                 self.failed.get_or_insert(id);

@@ -98,6 +98,11 @@ pub enum Fact {
         /// The function's name.
         name: Arc<str>,
     },
+    /// A call that may run once at most is about to run: until it ends well or fails, nobody knows what it did.
+    CallBegun {
+        /// The call's task.
+        task: TaskId,
+    },
     /// All tasks of a step had ended, and their writes are in the state.
     StepCommitted {
         /// The checkpoint after it.

@@ -125,6 +125,7 @@ impl Machine {
             answers: Vec::new(),
             interrupts: Vec::new(),
             failure: None,
+            is_begun: false,
             status: TaskStatus::Ready,
         }
     }

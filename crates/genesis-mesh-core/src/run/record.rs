@@ -9,7 +9,7 @@ use super::fault::Failure;
 use super::id::{CheckpointId, InterruptId, TaskId};
 use super::machine::Machine;
 use super::path::TaskPath;
-use super::task::Interrupt;
+use super::task::{Interrupt, Task};
 use super::write::{SendPacket, TaskWrite};
 use crate::graph::Topology;
 use crate::state::{Channel, ChannelKind, ValueError, Write};
@@ -92,6 +92,13 @@ pub enum FactRecord {
         /// How.
         end: TaskEnd,
     },
+    /// A call that may run once at most was about to run.
+    CallBegun {
+        /// The call's task.
+        task: TaskId,
+        /// The calls that led to it, outermost first; the last is its own.
+        calls: Vec<CallRecord>,
+    },
     /// All tasks of a step had ended.
     StepCommitted {
         /// The checkpoint after it.
@@ -120,6 +127,13 @@ pub struct CallRecord {
     pub index: u32,
     /// The function's name.
     pub name: String,
+}
+
+impl CallRecord {
+    fn into_fact(self) -> Fact {
+        let Self { caller, index, name } = self;
+        Fact::TaskCalled { caller, index, name: Arc::from(name) }
+    }
 }
 
 /// How a task ended.
@@ -317,8 +331,14 @@ impl FactRecord {
                 let end = TaskEnd::Failed { failure: failure.clone(), is_handled: *is_handled };
                 return Ok(ended(machine, *task, answers, end));
             }
-            // Kept with the end of the call.
+            // Kept with the end of the call, or with its begin.
             Fact::TaskCalled { .. } => return Ok(None),
+            Fact::CallBegun { task } => {
+                let Some(calls) = machine.task(*task).and_then(|task| calls_to(machine, task)) else {
+                    return Ok(None);
+                };
+                Self::CallBegun { task: *task, calls }
+            }
             Fact::StepCommitted { checkpoint } => Self::StepCommitted { checkpoint: *checkpoint },
             Fact::StateUpdated { checkpoint, updates } => {
                 let updates = updates.iter().map(|(node, writes)| {
@@ -366,7 +386,7 @@ impl FactRecord {
             | Self::Forked { checkpoint }
             | Self::StepCommitted { checkpoint }
             | Self::StateUpdated { checkpoint, .. } => Some(*checkpoint),
-            Self::Resumed { .. } | Self::TaskEnded { .. } => None,
+            Self::Resumed { .. } | Self::TaskEnded { .. } | Self::CallBegun { .. } => None,
         }
     }
 
@@ -395,10 +415,7 @@ impl FactRecord {
             }
             Self::Forked { checkpoint } => vec![Fact::Forked { checkpoint }],
             Self::TaskEnded { task, calls, answers, end, .. } => {
-                let called = calls.into_iter().map(|call| {
-                    let CallRecord { caller, index, name } = call;
-                    Fact::TaskCalled { caller, index, name: Arc::from(name) }
-                });
+                let called = calls.into_iter().map(CallRecord::into_fact);
                 let ended = match end {
                     TaskEnd::Finished(writes) => Fact::TaskFinished { task, writes: ids(writes)?, answers },
                     TaskEnd::Interrupted(interrupts) => Fact::TaskInterrupted { task, interrupts, answers },
@@ -407,6 +424,9 @@ impl FactRecord {
                     }
                 };
                 called.chain([ended]).collect()
+            }
+            Self::CallBegun { task, calls } => {
+                calls.into_iter().map(CallRecord::into_fact).chain([Fact::CallBegun { task }]).collect()
             }
             Self::StepCommitted { checkpoint } => vec![Fact::StepCommitted { checkpoint }],
             Self::StateUpdated { checkpoint, updates } => {
@@ -422,6 +442,12 @@ impl FactRecord {
 
 fn ended(machine: &Machine, id: TaskId, answers: &[Value], end: TaskEnd) -> Option<FactRecord> {
     let task = machine.task(id)?;
+    let (name, path, calls) = (task.name.to_string(), task.path.clone(), calls_to(machine, task)?);
+    Some(FactRecord::TaskEnded { task: id, name, path, calls, answers: answers.to_vec(), end })
+}
+
+/// The calls that led to a task, outermost first.
+fn calls_to(machine: &Machine, task: &Task) -> Option<Vec<CallRecord>> {
     let mut calls = Vec::new();
     let mut called = task;
     while let TaskPath::Call(caller, index) = &called.path {
@@ -430,8 +456,7 @@ fn ended(machine: &Machine, id: TaskId, answers: &[Value], end: TaskEnd) -> Opti
         called = caller;
     }
     calls.reverse();
-    let (name, path) = (task.name.to_string(), task.path.clone());
-    Some(FactRecord::TaskEnded { task: id, name, path, calls, answers: answers.to_vec(), end })
+    Some(calls)
 }
 
 fn has_null(value: &Value) -> bool {

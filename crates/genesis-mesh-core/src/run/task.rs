@@ -34,6 +34,8 @@ pub struct Task {
     pub interrupts: Vec<Interrupt>,
     /// Why it failed last, even if it has run again since.
     pub failure: Option<Box<Failure>>,
+    /// Whether it is a call that may run once at most and has begun, and nobody knows yet what came of it.
+    pub is_begun: bool,
     /// What became of it.
     pub status: TaskStatus,
 }

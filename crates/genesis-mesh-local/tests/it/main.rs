@@ -7,6 +7,7 @@
 mod real_model;
 mod model;
 mod answers;
+mod going_on;
 mod hostile_models;
 mod inspect;
 mod tokenizer;

@@ -23,6 +23,9 @@ pub(super) fn body(request: &GenerateRequest, model: &str) -> Result<Bytes, Mode
     let Prompt::Messages(messages) = &request.prompt else {
         return Err(invalid("raw_prompt", "this model is behind a chat API: give `messages`"));
     };
+    if !request.made.is_empty() {
+        return Err(invalid("made", "this model does not go on with a cut answer: ask it from the start"));
+    }
     let body = Body {
         model,
         messages: messages.iter().map(WireMessage::new).collect(),

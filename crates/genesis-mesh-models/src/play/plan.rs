@@ -20,6 +20,9 @@ pub(crate) struct Plan {
     /// Tool calls of the conversation so far; ids count on from them.
     pub(super) calls_before: usize,
     pub(super) logprobs: Option<u8>,
+    /// Tokens that an earlier run has played.
+    pub(super) made: u64,
+    pub(crate) tells_tokens: bool,
 }
 
 /// How an answer ends.
@@ -41,7 +44,8 @@ impl Plan {
     /// The course of `answer` to `request`.
     ///
     /// # Errors
-    /// `ContextExceeded` if the prompt alone is longer than `context_tokens`.
+    /// `ContextExceeded` if the prompt alone is longer than `context_tokens`; `InvalidRequest` if `made` are not the
+    /// answer's first tokens.
     pub(crate) fn new(
         answer: &Answer,
         request: &GenerateRequest,
@@ -69,9 +73,16 @@ impl Plan {
             calls,
             calls_before: asked.call_count(),
             logprobs: request.logprobs,
+            made: request.made.len() as u64,
+            tells_tokens: request.tells_tokens,
         };
         if request.stop.iter().any(|stop| !stop.is_empty()) {
             plan.stop_at_first(answer, &request.stop);
+        }
+        let is_made = (0..).zip(&request.made).all(|(place, token)| place == u64::from(*token));
+        if !is_made || plan.made > plan.token_count {
+            let message = format!("this answer's tokens are 0 up to {}, in this order", plan.token_count);
+            return Err(ModelError::InvalidRequest { param: Some("made".to_owned()), message });
         }
         Ok(plan)
     }

@@ -15,12 +15,18 @@ pub(super) struct ScriptForm {
     #[serde(default = "default_name")]
     pub(super) name: String,
     pub(super) context_tokens: Option<u32>,
+    #[serde(default = "default_goes_on")]
+    pub(super) goes_on: bool,
     #[serde(default)]
     pub(super) rule: Vec<Spanned<RuleForm>>,
 }
 
 fn default_name() -> String {
     "scripted".to_owned()
+}
+
+fn default_goes_on() -> bool {
+    true
 }
 
 #[derive(Deserialize)]

@@ -10,7 +10,8 @@ use toml::de::{DeTable, DeValue};
 /// A key, with the keys of the table (or of the list of tables) that it holds. Empty: any value.
 struct Key(&'static str, &'static [Key]);
 
-const SCRIPT: &[Key] = &[Key("name", &[]), Key("context_tokens", &[]), Key("rule", RULE)];
+const SCRIPT: &[Key] =
+    &[Key("name", &[]), Key("context_tokens", &[]), Key("goes_on", &[]), Key("rule", RULE)];
 
 const RULE: &[Key] = &[
     Key("when", WHEN),

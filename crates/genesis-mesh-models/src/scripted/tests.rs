@@ -293,3 +293,61 @@ async fn a_request_without_calls_or_with_one_gets_no_more() {
     let named = GenerateRequest { tool_choice: ToolChoice::Named("b".to_owned()), ..request("") };
     assert_eq!(play(script, named).await.len(), 4, "as written");
 }
+
+fn tokens(events: &[Item]) -> Vec<u32> {
+    let told = |event: &Item| match event {
+        Ok(ModelEvent::Tokens(tokens)) => tokens.clone(),
+        _ => Vec::new(),
+    };
+    events.iter().flat_map(told).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_answer_goes_on_wherever_it_was_cut() {
+    let plain = "[[rule]]\ntext = 'One two three four'\npiece_chars = 3\n";
+    let calls = "tool_calls = [{ name = 'a', pieces = ['{', '}'] }, { name = 'b' }]\n";
+    let usage = "usage = { output_tokens = 40 }\n";
+    let scripts = [
+        plain.to_owned(),
+        [plain, calls, usage].concat(),
+        [plain, "delay_ms = 5\n"].concat(),
+        [plain, "cut_after = 4\n"].concat(),
+        [plain, "error = { code = 'model_busy' }\n"].concat(),
+        "[[rule]]\npieces = ['a', 'b']\nrepeat = 3".to_owned(),
+    ];
+    let plain = GenerateRequest { tells_tokens: true, ..request("x y") };
+    let requests = [
+        plain.clone(),
+        GenerateRequest { max_tokens: Some(3), logprobs: Some(1), ..plain.clone() },
+        // The stop string begins in one piece and ends in another, so tokens before its end show nothing.
+        GenerateRequest { stop: vec!["two thr".to_owned(), "bab".to_owned()], ..plain },
+    ];
+    for (script, request) in scripts.iter().flat_map(|script| requests.iter().map(move |it| (script, it))) {
+        let whole = play(script, request.clone()).await;
+        let silent = play(script, GenerateRequest { tells_tokens: false, ..request.clone() }).await;
+        let is_event = |event: &&Item| !matches!(event, Ok(ModelEvent::Tokens(_)));
+        assert_eq!(whole.iter().filter(is_event).cloned().collect::<Vec<_>>(), silent);
+        for cut in (0..whole.len()).filter(|cut| matches!(whole[*cut], Ok(ModelEvent::Tokens(_)))) {
+            let made = tokens(&whole[..=cut]);
+            let rest = play(script, GenerateRequest { made, ..request.clone() }).await;
+            assert_eq!(rest, whole[cut + 1..], "{script}, cut after {cut} of {whole:?}");
+        }
+        assert!(tokens(&whole).len() >= 3, "{whole:?}");
+    }
+}
+
+#[tokio::test]
+async fn tokens_that_a_script_did_not_make_are_refused_and_so_are_all_if_it_does_not_go_on() {
+    let script = "[[rule]]\ntext = 'One two'";
+    let fixed = format!("goes_on = false\n{script}");
+    let ask = |made: &[u32]| GenerateRequest { made: made.to_vec(), tells_tokens: true, ..request("") };
+    for (script, made) in [(script, &[1][..]), (script, &[0, 1, 2]), (script, &[1, 0]), (&*fixed, &[0])] {
+        let error = model(script).generate(ask(made)).await.map(drop);
+        assert!(
+            matches!(&error, Err(ModelError::InvalidRequest { param: Some(param), .. }) if param == "made"),
+            "{made:?}: {error:?}"
+        );
+    }
+    assert!(model(script).goes_on() && !model(&fixed).goes_on());
+    assert_eq!(play(&fixed, ask(&[])).await, [text("One"), text(" two"), done(0, 2, FinishReason::Stop)]);
+}

@@ -76,6 +76,20 @@ impl Principal {
         }
     }
 
+    /// Whose runs are its own: its key's name; `None` on a server without keys, where all are everybody's.
+    pub(crate) fn owner(&self) -> Option<&str> {
+        self.key().map(|key| key.name.as_str())
+    }
+
+    /// Whether it may read a run that `owner` has asked for.
+    pub(crate) fn may_read(&self, owner: Option<&str>) -> bool {
+        match &self.rights {
+            Rights::Everything => true,
+            Rights::Nothing => false,
+            Rights::Key(holder) => owner == Some(holder.key.name.as_str()),
+        }
+    }
+
     /// Whether both have the same key, or none.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         match (&self.rights, &other.rights) {

@@ -22,6 +22,8 @@ pub(super) struct Ask {
     /// Whether each token comes with its log probability.
     pub(super) has_logprobs: bool,
     /// Whether they come as events.
+    /// Whether each choice is a logged run.
+    pub(super) is_logged: bool,
     pub(super) is_stream: bool,
     /// Whether a stream tells its usage.
     pub(super) has_usage_chunk: bool,
@@ -63,6 +65,7 @@ impl Ask {
             has_logprobs: request.logprobs.is_some(),
             request,
             choices: body.n.unwrap_or(1),
+            is_logged: body.store.unwrap_or(false),
             is_stream: body.stream.unwrap_or(false),
             has_usage_chunk: body.stream_options.and_then(|options| options.include_usage).unwrap_or(false),
         })

@@ -55,6 +55,9 @@ pub(crate) struct ChatBody {
     /// How many answers are made, each a choice of its own; 1 is the default. A seed counts up over them.
     #[schemars(range(min = 1, max = 8))]
     pub(crate) n: Option<u8>,
+    /// Whether the answer is logged as a run: it survives this server, and `/v1/runs/{id}/events` reads it again. The
+    /// run's id is that of the completion.
+    pub(crate) store: Option<bool>,
     /// Text that ends the answer and is not part of it.
     pub(crate) stop: Option<Stop>,
     /// Whether each token comes with its log probability.

@@ -4,12 +4,13 @@
 //! Never: measures: what takes how long is telemetry's.
 
 use crate::clock;
+use genesis_mesh::RunId;
 use std::fmt::Write as _;
 
 /// What all parts of one answer say of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stamp {
-    /// `chatcmpl-` and 128 random bits in hex.
+    /// `chatcmpl-` and 128 random bits in hex, or the id of the run that is kept of it.
     pub(super) id: String,
     /// Seconds since 1970.
     pub(super) created: i64,
@@ -32,5 +33,10 @@ impl Stamp {
             let _ = write!(id, "{byte:02x}");
         }
         Self { id, created, model: agent }
+    }
+
+    /// Names the answer after the run that is kept of it.
+    pub(super) fn name(&mut self, run: RunId) {
+        self.id = format!("chatcmpl-{run}");
     }
 }

@@ -27,18 +27,24 @@ pub(super) async fn choice(
     let mut tool_calls = Vec::new();
     while let Some(update) = run.next().await {
         match update.map_err(|error| ErrorAnswer::from(&error))? {
-            Update::Delta { text, logprobs: mut more } => {
+            Update::Delta { text, logprobs: mut more, .. } => {
                 content.push_str(&text);
                 logprobs.append(&mut more);
             }
             Update::ToolCall(call) => tool_calls.push(AnswerToolCall::from(call)),
             // A preview of what follows, and what the text says already.
             // What nodes of a graph write has no place in a completion.
-            Update::ToolCallDelta(_)
+            Update::Run { .. }
+            | Update::ToolCallDelta(_)
             | Update::Output { .. }
             | Update::Written { .. }
             | Update::Custom { .. }
             | Update::Interrupt { .. } => {}
+            Update::Reset { .. } => {
+                content.clear();
+                logprobs.clear();
+                tool_calls.clear();
+            }
             Update::Done { usage, finish_reason } => {
                 let finish_reason = Finish::of(finish_reason).ok_or(HttpError::Stopping)?;
                 let content = Some(content).filter(|text| tool_calls.is_empty() || !text.is_empty());

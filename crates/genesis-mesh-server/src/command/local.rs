@@ -7,7 +7,7 @@ use crate::loading;
 use crate::outcome::Outcome;
 use crate::settings::Settings;
 use crate::signals::Signals;
-use genesis_mesh::Mesh;
+use genesis_mesh::{BusSource, Mesh, StoreSource};
 use std::error::Error;
 use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +23,8 @@ pub(super) async fn mesh(
     let config = settings.load()?;
     let stop = CancellationToken::new();
     tokio::select! {
-        mesh = loading::mesh(&config, &stop).setup() => Ok(Ok(mesh?)),
+        // A run of the command line is logged by nobody, and the store may be a server's.
+        mesh = loading::mesh(&config, &stop).store(StoreSource::Memory).bus(BusSource::Local).setup() => Ok(Ok(mesh?)),
         () = signals.next() => {
             stop.cancel();
             Ok(Err(Ok(ExitCode::FAILURE)))

@@ -7,7 +7,9 @@ use super::form::{LimitsForm, LogFormatForm, ServerForm, TelemetryForm};
 use super::reader::Reader;
 use crate::access::is_origin;
 use crate::options::{Limits, LogFormat, ServeOptions, TelemetryOptions, TlsFiles};
+use genesis_mesh::{BusSource, StoreSource};
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The options but for the keys.
@@ -29,6 +31,50 @@ pub(super) fn options(form: &ServerForm, reader: &mut Reader<'_>) -> ServeOption
     }
     options.tls = tls(form, reader);
     options
+}
+
+/// Where runs are kept, and what carries hints.
+pub(super) fn keeping(form: &ServerForm, reader: &mut Reader<'_>) -> (StoreSource, BusSource) {
+    let data_dir = match &form.data_dir {
+        Some(text) => reader.path(&["server", "data_dir"], text),
+        None => default_data_dir(),
+    };
+    let store = match form.store.as_deref() {
+        None => StoreSource::parse("sqlite", &data_dir),
+        Some(text) => {
+            let text = address(&["server", "store"], text, reader);
+            StoreSource::parse(&text, &data_dir)
+        }
+    };
+    let store = store.unwrap_or_else(|error| {
+        reader.say(&["server", "store"], error.to_string());
+        StoreSource::Memory
+    });
+    let bus = match form.bus.as_deref() {
+        None => Ok(BusSource::of(&store)),
+        Some(text) => {
+            let text = address(&["server", "bus"], text, reader);
+            BusSource::parse(&text, &store)
+        }
+    };
+    let bus = bus.unwrap_or_else(|error| {
+        reader.say(&["server", "bus"], error.to_string());
+        BusSource::Local
+    });
+    (store, bus)
+}
+
+/// An address, which may be a reference: with a password it is a secret.
+fn address(path: &[&str], text: &str, reader: &mut Reader<'_>) -> String {
+    let is_reference = text.starts_with("env:") || text.starts_with("file:");
+    let secret = if is_reference { reader.secret(path, text) } else { None };
+    secret.unwrap_or_else(|| text.to_owned())
+}
+
+/// The user's data folder for this program, or a folder here where the system has none.
+fn default_data_dir() -> PathBuf {
+    directories::ProjectDirs::from("", "", "genesis-mesh")
+        .map_or_else(|| PathBuf::from("genesis-mesh-data"), |folders| folders.data_local_dir().to_owned())
 }
 
 fn limits(form: &LimitsForm) -> Limits {

@@ -9,8 +9,10 @@ use axum::Json;
 use axum::http::header::RETRY_AFTER as RETRY_AFTER_HEADER;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use genesis_mesh::{InputError, InputProblem, ModelError, RunError, StartError};
+use genesis_mesh::store::StoreError;
+use genesis_mesh::{InputError, InputProblem, LogError, ModelError, RunError, StartError};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// When a client should try again if nothing better is known: a place in the queue frees within a second or so.
@@ -20,7 +22,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ErrorAnswer {
     pub(crate) status: StatusCode,
-    pub(crate) code: &'static str,
+    pub(crate) code: Cow<'static, str>,
     pub(crate) message: String,
     /// The field at fault, as a path.
     pub(crate) param: Option<String>,
@@ -58,9 +60,13 @@ impl<'a> From<&'a InputProblem> for ProblemFields<'a> {
 }
 
 impl ErrorAnswer {
-    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(
+        status: StatusCode,
+        code: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+    ) -> Self {
         let (param, problems, headers) = (None, Vec::new(), Vec::new());
-        Self { status, code, message: message.into(), param, problems, headers }
+        Self { status, code: code.into(), message: message.into(), param, problems, headers }
     }
 
     pub(crate) fn with_param(mut self, param: Option<&str>) -> Self {
@@ -99,7 +105,7 @@ impl ErrorAnswer {
                 message: &self.message,
                 r#type: kind(self.status),
                 param: self.param.as_deref(),
-                code: self.code,
+                code: &self.code,
                 problems: self.problems.iter().map(ProblemFields::from).collect(),
             },
         }
@@ -152,7 +158,40 @@ impl From<&StartError> for ErrorAnswer {
             }
             StartError::InvalidInput(error) => Self::invalid_input(error),
             StartError::Model(error) => Self::from(error),
+            StartError::Store(error) => Self::from(error),
             _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.code(), error.to_string()),
+        }
+    }
+}
+
+impl From<&StoreError> for ErrorAnswer {
+    fn from(error: &StoreError) -> Self {
+        let status = match error {
+            StoreError::UnknownRun { .. } | StoreError::UnknownCheckpoint { .. } => StatusCode::NOT_FOUND,
+            StoreError::ThreadBusy { .. } | StoreError::KeyReused { .. } | StoreError::Fenced { .. } => {
+                StatusCode::CONFLICT
+            }
+            StoreError::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            StoreError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let answer = Self::new(status, error.code(), error.to_string());
+        match error {
+            StoreError::Unavailable { .. } => answer.with_retry_after(RETRY_AFTER),
+            // The official clients try a 409 again by themselves.
+            _ => answer.with_should_retry(error.is_retryable()),
+        }
+    }
+}
+
+impl From<&LogError> for ErrorAnswer {
+    fn from(error: &LogError) -> Self {
+        match error {
+            LogError::Store(error) => Self::from(error),
+            LogError::CursorAhead { .. } => {
+                Self::new(StatusCode::BAD_REQUEST, error.code(), error.to_string()).with_param(Some("after"))
+            }
+            _ => Self::new(StatusCode::NOT_FOUND, error.code(), error.to_string()),
         }
     }
 }
@@ -161,7 +200,10 @@ impl From<&RunError> for ErrorAnswer {
     fn from(error: &RunError) -> Self {
         match error {
             RunError::Model(error) => Self::from(error),
-            _ => Self::new(StatusCode::BAD_GATEWAY, error.code(), error.to_string())
+            RunError::Logged { code, message, param } => {
+                Self::new(StatusCode::BAD_GATEWAY, code.clone(), message).with_param(param.as_deref())
+            }
+            _ => Self::new(StatusCode::BAD_GATEWAY, error.code().to_owned(), error.to_string())
                 .with_should_retry(error.is_retryable()),
         }
     }

@@ -59,7 +59,7 @@ struct RunLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ErrorLabels {
     agent: Arc<str>,
-    code: &'static str,
+    code: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -167,7 +167,8 @@ impl AgentMetrics {
         self.runs.get_or_create(&RunLabels { agent: Arc::clone(&self.name), surface, outcome }).inc();
     }
 
-    pub(super) fn count_error(&self, code: &'static str) {
+    pub(super) fn count_error(&self, code: &str) {
+        let code = code.to_owned();
         self.errors.get_or_create(&ErrorLabels { agent: Arc::clone(&self.name), code }).inc();
     }
 }

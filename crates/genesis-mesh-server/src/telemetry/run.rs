@@ -11,7 +11,7 @@ use super::convention as name;
 use super::metrics::AgentMetrics;
 use super::spans::SpanRecord;
 use crate::clock;
-use genesis_mesh::{FinishReason, RunInput, Usage};
+use genesis_mesh::{Ask, FinishReason, Usage};
 use opentelemetry::trace::SpanKind;
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 use std::sync::Arc;
@@ -24,18 +24,18 @@ const PROVIDER: &str = "genesis_mesh";
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+enum Outcome<'a> {
     Finished(FinishReason),
     Cancelled,
     /// After it had started.
-    Failed(&'static str),
+    Failed(&'a str),
     /// Before it had started.
-    Refused(&'static str),
+    Refused(&'a str),
     /// Its client left.
     Dropped,
 }
 
-impl Outcome {
+impl<'a> Outcome<'a> {
     fn label(self) -> &'static str {
         match self {
             Self::Finished(_) => "finished",
@@ -46,7 +46,7 @@ impl Outcome {
         }
     }
 
-    fn error(self) -> Option<&'static str> {
+    fn error(self) -> Option<&'a str> {
         match self {
             Self::Failed(error) | Self::Refused(error) => Some(error),
             _ => None,
@@ -75,20 +75,21 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    pub(crate) fn of(input: &RunInput) -> Self {
-        match input {
-            RunInput::Value(value) => Self {
+    pub(crate) fn of(ask: &Ask) -> Self {
+        match ask {
+            Ask::Input { value } => Self {
                 max_tokens: value.get("max_tokens").and_then(serde_json::Value::as_i64),
                 temperature: value.get("temperature").and_then(serde_json::Value::as_f64),
                 top_p: value.get("top_p").and_then(serde_json::Value::as_f64),
                 seed: value.get("seed").and_then(serde_json::Value::as_i64),
             },
-            RunInput::Chat(request) => Self {
+            Ask::Chat { request } => Self {
                 max_tokens: request.max_tokens.map(i64::from),
                 temperature: Some(request.sampling.temperature.into()),
                 top_p: Some(request.sampling.top_p.into()),
                 seed: request.sampling.seed.and_then(|seed| i64::try_from(seed).ok()),
             },
+            Ask::Answer { .. } | Ask::Answers { .. } | Ask::GoOn => Self::default(),
         }
     }
 }
@@ -137,9 +138,9 @@ impl RunMeasure {
     }
 
     /// Keeps what was asked for, if the run's span goes anywhere.
-    pub(crate) fn asks(&mut self, input: &RunInput) {
+    pub(crate) fn asks(&mut self, ask: impl FnOnce() -> Ask) {
         if self.request.trace().is_some() {
-            self.asked = Some(Box::new(Asked::of(input)));
+            self.asked = Some(Box::new(Asked::of(&ask())));
         }
     }
 
@@ -176,7 +177,7 @@ impl RunMeasure {
     }
 
     /// The run ended with an error of this code.
-    pub(crate) fn fails(&mut self, code: &'static str) {
+    pub(crate) fn fails(&mut self, code: &str) {
         self.end(Outcome::Failed(code), None);
     }
 
@@ -199,7 +200,7 @@ impl RunMeasure {
     }
 
     #[cold]
-    fn end(&mut self, outcome: Outcome, usage: Option<Usage>) {
+    fn end(&mut self, outcome: Outcome<'_>, usage: Option<Usage>) {
         if std::mem::replace(&mut self.is_ended, true) {
             return;
         }
@@ -221,7 +222,7 @@ impl RunMeasure {
         }
     }
 
-    fn log(&self, outcome: Outcome, usage: Usage, duration: Duration) {
+    fn log(&self, outcome: Outcome<'_>, usage: Usage, duration: Duration) {
         let _in_span = self.span.enter();
         let ttft_ms = self.first_after.map(millis);
         let Usage { input_tokens, output_tokens, .. } = usage;
@@ -248,7 +249,7 @@ impl RunMeasure {
         }
     }
 
-    fn record(&self, trace: TraceContext, outcome: Outcome, usage: Usage) -> SpanRecord {
+    fn record(&self, trace: TraceContext, outcome: Outcome<'_>, usage: Usage) -> SpanRecord {
         let is_bare_model = *self.agent.name == *self.agent.model;
         let (operation, target) =
             if is_bare_model { ("chat", &*self.agent.model) } else { ("invoke_agent", &*self.agent.name) };
@@ -271,7 +272,7 @@ impl RunMeasure {
         let reasons = |reason: &'static str| Value::Array(Array::String(vec![StringValue::from(reason)]));
         add(name::RESPONSE_FINISH_REASONS, outcome.finish_reason().map(reasons));
         add(name::RESPONSE_FIRST_CHUNK, self.first_after.map(|after| after.as_secs_f64().into()));
-        add(name::ERROR_TYPE, outcome.error().map(Value::from));
+        add(name::ERROR_TYPE, outcome.error().map(|error| Value::from(error.to_owned())));
         let asked = self.asked.as_deref().cloned().unwrap_or_default();
         add(name::REQUEST_MAX_TOKENS, asked.max_tokens.map(Value::from));
         add(name::REQUEST_TEMPERATURE, asked.temperature.map(Value::from));

@@ -17,8 +17,9 @@ use self::farewell::End;
 use self::linger::Linger;
 use self::pulse::{Beat, Pulse};
 use self::speech::Speech;
-use self::work::{Said, Work};
+use self::work::{Said, Starter, Work};
 use super::plain::{self, Command, ErrorReply, MessageError};
+use super::query::SocketQuery;
 use super::wire::Wire;
 use crate::access::Principal;
 use crate::app::App;
@@ -34,11 +35,13 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error, ProtocolError};
 
 /// Serves one socket until either side ends it.
-pub(super) async fn serve(stream: WebSocketStream<Wire>, app: Arc<App>, principal: Principal, agent: String) {
+pub(super) async fn serve(stream: WebSocketStream<Wire>, app: Arc<App>, principal: Principal, to: Address) {
     let (stopping, ending) = (app.tasks.stopping().clone(), app.tasks.ending().clone());
     let (mut stopped, mut ended) = (pin!(stopping.cancelled()), pin!(ending.cancelled()));
     // On the heap, since a future holds what was moved into it at each place that it was moved to.
-    let mut socket = Box::new(Socket::new(stream, app, principal, agent));
+    let Address { agent, query } = to;
+    let starter = Starter { app: Arc::clone(&app), principal, agent, query };
+    let mut socket = Box::new(Socket::new(stream, app, starter));
     let end = loop {
         tokio::select! {
             biased;
@@ -57,8 +60,13 @@ pub(super) async fn serve(stream: WebSocketStream<Wire>, app: Arc<App>, principa
             }
         }
     };
-    // The run stops here, before the closing handshake.
-    drop(std::mem::take(&mut socket.work));
+    // What becomes of the run is decided here, before the closing handshake. A stop of the server is no wish of the client.
+    let work = std::mem::take(&mut socket.work);
+    if end == End::Restart {
+        drop(work)
+    } else {
+        work.leave(&socket.starter)
+    }
     farewell::close(&mut socket.stream, end).await;
 }
 
@@ -72,11 +80,16 @@ enum Event {
     Gone,
 }
 
+/// What a socket was opened for.
+pub(super) struct Address {
+    pub(super) agent: String,
+    pub(super) query: SocketQuery,
+}
+
 struct Socket {
     stream: WebSocketStream<Wire>,
     app: Arc<App>,
-    principal: Principal,
-    agent: String,
+    starter: Starter,
     work: Work,
     speech: Speech,
     linger: Linger,
@@ -91,14 +104,13 @@ struct Socket {
 }
 
 impl Socket {
-    fn new(stream: WebSocketStream<Wire>, app: Arc<App>, principal: Principal, agent: String) -> Self {
+    fn new(stream: WebSocketStream<Wire>, app: Arc<App>, starter: Starter) -> Self {
         let pulse = Pulse::new(app.options.ping_interval, app.options.stall);
         let (work, linger) = (Work::default(), Linger::new(app.options.linger));
         Self {
             stream,
             app,
-            principal,
-            agent,
+            starter,
             work,
             speech: Speech::default(),
             linger,
@@ -179,9 +191,11 @@ impl Socket {
         let outbox = self.stream.get_mut().outbox();
         let mut bytes = 0;
         while bytes < BATCH_BYTES {
-            let Some(said) = self.work.poll(context) else { break };
+            let Some(said) = self.work.poll(&self.app, context) else { break };
             bytes += match said {
                 Said::Update(update) => self.speech.update(&update, merges, outbox),
+                Said::Event(event) => self.speech.event(&event, merges, outbox),
+                Said::Unreadable(error) => self.speech.message(&ErrorReply::from(&error), outbox),
                 Said::NotStarted(error) => self.speech.message(&ErrorReply::from(&error), outbox),
                 Said::Failed(error) => self.speech.message(&ErrorReply::from(&error), outbox),
             };
@@ -220,12 +234,11 @@ impl Socket {
             Message::Close(_) => return Some(End::Gone),
         };
         match command {
-            Ok(Command::Cancel) => self.work.cancel(),
-            Ok(Command::Start(_)) if self.is_stopping => self.refuse(&MessageError::Stopping),
-            Ok(Command::Start(_)) if !self.work.is_idle() => self.refuse(&MessageError::RunInProgress),
-            Ok(Command::Start(input)) => {
-                self.work = Work::start(&self.app, &self.principal, &self.agent, input);
-            }
+            Ok(Command::Cancel) => self.work.cancel(&self.app),
+            Ok(_) if self.is_stopping => self.refuse(&MessageError::Stopping),
+            Ok(_) if !self.work.is_idle() => self.refuse(&MessageError::RunInProgress),
+            Ok(Command::Start(ask)) => self.work = Work::start(&mut self.starter, ask),
+            Ok(Command::Resume { run, after }) => self.work = Work::resume(&self.starter, run, after),
             Err(error) => self.refuse(&error),
         }
         None

@@ -42,7 +42,7 @@ fn keys() -> Vec<ApiKey> {
     keys
 }
 
-async fn locked() -> Desk {
+pub(crate) async fn locked() -> Desk {
     let mut options = ServeOptions::default();
     options.keys = keys();
     Desk::with(options).await

@@ -11,6 +11,8 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 pub(crate) fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_genesis-mesh"));
+    // Tests run beside each other, and the user's data folder is no place for them.
+    command.env("GENESIS_MESH_STORE", "memory");
     command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let ours = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with("GENESIS_MESH_");
     for (variable, _) in std::env::vars_os().filter(|(name, _)| ours(name)) {
@@ -74,8 +76,10 @@ impl Drop for Script {
 async fn the_program_serves_a_script_and_stops_on_sigterm() {
     let script = Script::new("stop", "[[rule]]\ntext = \"hello\"");
     let (child, address, mut socket) = script.serve().await;
-    let first = socket.next().await.unwrap().unwrap();
-    assert!(first.to_text().unwrap().starts_with(r#"{"type":"delta","text":"#), "{first}");
+    for start in [r#"{"type":"run","run_id":"#, r#"{"type":"delta","text":"#] {
+        let update = socket.next().await.unwrap().unwrap();
+        assert!(update.to_text().unwrap().starts_with(start), "{update}");
+    }
     signal(&child, "-TERM");
     let mut code = None;
     while let Some(Ok(message)) = socket.next().await {

@@ -66,12 +66,13 @@ impl Desk {
         self.over(TcpStream::connect(self.addr).await.unwrap(), agent).await
     }
 
-    /// A client whose kernel takes about `bytes` that it has not read, and holds 64 KiB that it has sent.
+    /// A client of runs that are not logged, whose kernel takes about `bytes` that it has not read, and holds 64 KiB that
+    /// it has sent. A run that is logged would not wait for it.
     pub(crate) async fn client_with_window(&self, agent: &str, bytes: u32) -> Client {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(bytes).unwrap();
         socket.set_send_buffer_size(64 * 1024).unwrap();
-        self.over(socket.connect(self.addr).await.unwrap(), agent).await
+        self.over(socket.connect(self.addr).await.unwrap(), &format!("{agent}?log=false")).await
     }
 
     async fn over(&self, stream: TcpStream, agent: &str) -> Client {
@@ -122,8 +123,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.socket.send(Message::text(text)).await.unwrap();
     }
 
-    /// The next JSON message; control frames are passed over.
+    /// The next JSON message without what the log adds: the update `run` is passed over, and no update has its number.
     pub(crate) async fn next(&mut self) -> Value {
+        loop {
+            let mut message = self.next_logged().await;
+            if message["type"] != "run" {
+                message.as_object_mut().map(|fields| fields.remove("seq"));
+                return message;
+            }
+        }
+    }
+
+    /// The next JSON message as it is; control frames are passed over.
+    pub(crate) async fn next_logged(&mut self) -> Value {
         loop {
             match self.socket.next().await.expect("the socket is open").expect("the frame is right") {
                 Message::Text(text) => return serde_json::from_str(text.as_str()).unwrap(),

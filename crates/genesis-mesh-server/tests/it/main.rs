@@ -15,6 +15,7 @@ mod frames;
 mod hostile;
 mod stop;
 mod access;
+mod logs;
 mod limits;
 mod tls;
 mod chat;

@@ -43,7 +43,7 @@ async fn lines_are_json_with_the_requests_id_and_without_prompts_answers_and_key
         socket.send(Message::text(prompt)).await.unwrap();
         loop {
             let message = socket.next().await.unwrap().unwrap().into_text().unwrap();
-            if !message.contains("\"delta\"") {
+            if !message.contains("\"delta\"") && !message.contains("\"run\"") {
                 break;
             }
         }

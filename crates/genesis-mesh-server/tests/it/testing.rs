@@ -37,8 +37,9 @@ async fn a_test_server_answers_and_stops_in_order() {
     let address = server.address();
     let mut client = socket(&server).await;
     client.send(Message::text(r#"{"prompt": "Hi."}"#)).await.unwrap();
+    assert!(client.next().await.unwrap().unwrap().to_text().unwrap().contains("\"run_id\""));
     let delta = client.next().await.unwrap().unwrap();
-    assert_eq!(delta, Message::text(r#"{"type":"delta","text":"Hello."}"#));
+    assert_eq!(delta, Message::text(r#"{"type":"delta","text":"Hello.","seq":2}"#));
     assert!(client.next().await.unwrap().unwrap().to_text().unwrap().contains("\"done\""));
     // Reading on after the close sends the client's own.
     let farewell = async { (client.next().await, client.next().await.is_none()) };

@@ -15,6 +15,8 @@ const REPLAY_WEIGHT_MIN: u64 = 512;
 /// A snapshot pays when the facts since the last one weigh this many times as much: then all snapshots together weigh
 /// at most half of what the facts do, and replay reads at most three times the state.
 const FACTS_PER_SNAPSHOT: u64 = 2;
+/// What facts weigh at most if their last snapshot was undone: so much that a new one is wanted.
+const UNKNOWN_WEIGHT: u64 = 1 << 40;
 
 /// Checkpoints, sorted by their ids.
 #[derive(Clone, Default)]
@@ -119,6 +121,9 @@ impl History {
     /// Undoes what came since the mark.
     pub(super) fn roll_back(&mut self) {
         let Some(since) = self.since.take() else { return };
+        if self.kept.iter().any(|kept| kept.snapshot.is_some() && since.made.contains(&kept.id)) {
+            self.fact_weight = UNKNOWN_WEIGHT;
+        }
         self.kept.retain(|kept| !since.made.contains(&kept.id));
         for (checkpoint, facts) in since.facts_before {
             if let Some(kept) = self.find_mut(checkpoint) {

@@ -158,7 +158,12 @@ impl Threads {
         for thread in threads {
             let thread = lock(&thread);
             let mut wanted = query.metadata.iter();
-            if !thread.is_gone && wanted.all(|(name, value)| thread.info.metadata.get(name) == Some(value)) {
+            let begins =
+                query.prefix.as_ref().is_none_or(|prefix| thread.info.id.starts_with(prefix.as_str()));
+            if !thread.is_gone
+                && begins
+                && wanted.all(|(name, value)| thread.info.metadata.get(name) == Some(value))
+            {
                 found.push(thread.info.clone());
             }
         }

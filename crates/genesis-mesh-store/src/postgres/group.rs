@@ -137,6 +137,12 @@ facts_gone AS (DELETE FROM facts f USING gone WHERE f.graph = gone.graph AND f.p
 snapshots_gone AS (
     DELETE FROM snapshots s USING gone, checkpoints c
     WHERE c.graph = gone.graph AND c.place > gone.mark AND s.graph = c.graph AND s.checkpoint = c.id
+    RETURNING s.graph
+),
+-- What they replaced weighs an unknown lot: a new snapshot is wanted.
+weights AS (
+    UPDATE graphs g SET fact_weight = 1::int8 << 40 WHERE graph IN (SELECT graph FROM snapshots_gone)
+    AND EXISTS (SELECT FROM checkpoints c JOIN gone USING (graph) WHERE c.graph = g.graph AND c.place <= gone.mark)
 ),
 checkpoints_gone AS (DELETE FROM checkpoints c USING gone WHERE c.graph = gone.graph AND c.place > gone.mark),
 graphs_gone AS (

@@ -56,6 +56,7 @@ pub(super) async fn get(client: &Client, run: RunId) -> Result<Option<Run>, Faul
 pub(super) async fn find(client: &Client, query: &RunQuery) -> Result<Vec<Run>, Fault> {
     let (thread, agent) = (query.thread.as_deref().map(name), query.agent.as_deref().map(name));
     let statuses: Vec<&str> = query.statuses.iter().map(|status| status.name()).collect();
+    let principal = query.principal.as_deref().map(name);
     let before = query.before.map(|before| Id(before.0));
     let limit = count(query.limit.unwrap_or(usize::MAX));
     // Conditions that are not asked for are left out, so that each search has a plan of its own.
@@ -74,6 +75,9 @@ pub(super) async fn find(client: &Client, query: &RunQuery) -> Result<Vec<Run>, 
     }
     if let Some(agent) = &agent {
         add("r.agent = ", agent);
+    }
+    if let Some(principal) = &principal {
+        add("r.principal = ", principal);
     }
     if let Some(before) = &before {
         add("r.id < ", before);

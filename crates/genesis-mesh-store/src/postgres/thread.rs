@@ -36,6 +36,7 @@ pub(super) async fn list(client: &Client, query: &ThreadQuery) -> Result<Vec<Thr
     let statement = format!(
         "SELECT t.id, t.created_at_ms, {USED} AS used, t.metadata, t.ttl_ms FROM threads t
          WHERE CASE WHEN $1::text IS NULL THEN left(t.id, 1) <> '_' ELSE t.id = $1 END
+         AND starts_with(t.id, $4)
          ORDER BY used DESC, t.id COLLATE \"C\" DESC OFFSET $2 LIMIT $3"
     );
     let statement = client.prepare_cached(&statement).await?;
@@ -43,7 +44,8 @@ pub(super) async fn list(client: &Client, query: &ThreadQuery) -> Result<Vec<Thr
     // Metadata are texts for the database, since its own form of JSON cannot hold all of them.
     let (offset, page) = if query.metadata.is_empty() { (query.offset, limit) } else { (0, usize::MAX) };
     let id = query.id.as_deref().map(name);
-    let rows = client.query(&statement, &[&id, &count(offset), &count(page)]).await?;
+    let prefix = name(query.prefix.as_deref().unwrap_or_default());
+    let rows = client.query(&statement, &[&id, &count(offset), &count(page), &prefix]).await?;
     let threads = rows.iter().map(thread_of).collect::<Result<Vec<_>, _>>()?;
     if query.metadata.is_empty() {
         return Ok(threads);

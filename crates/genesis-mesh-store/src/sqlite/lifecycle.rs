@@ -115,7 +115,8 @@ pub(super) fn claim(write: &Connection, claim: &Claim, now_ms: i64) -> Result<Ve
     let expired = "SELECT key FROM runs WHERE open = 1 AND (lease_until_ms IS NULL OR lease_until_ms <= ?1)
         AND agent IN (SELECT value FROM json_each(?2)) ORDER BY key LIMIT ?3";
     let mut keys: Vec<i64> = column(write, expired, (now_ms, &agents, limit))?;
-    let waiting = "SELECT key FROM runs AS new WHERE open = 0 AND agent IN (SELECT value FROM json_each(?1))
+    // Those have no lease, and the index has them in the order of their keys: the search ends when it has enough.
+    let waiting = "SELECT key FROM runs AS new WHERE open = 0 AND lease_until_ms IS NULL AND agent IN (SELECT value FROM json_each(?1))
         AND NOT EXISTS (SELECT 1 FROM runs AS older
             WHERE older.thread = new.thread AND older.open IS NOT NULL AND older.key < new.key)
         ORDER BY key LIMIT ?2";

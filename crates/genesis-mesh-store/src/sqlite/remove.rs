@@ -120,12 +120,16 @@ pub(super) fn roll_back(write: &Connection, thread: &str, era: i64) -> Result<()
                  WHERE graph = ?1 AND facts.era >= ?2)",
             (graph, era),
         )?;
-        run(
+        let snapshots = run(
             write,
             "DELETE FROM snapshots WHERE checkpoint IN (
                  SELECT key FROM checkpoints WHERE graph = ?1 AND era >= ?2)",
             (graph, era),
         )?;
+        if snapshots > 0 {
+            // What the facts since the one before weigh is not known: so much that a new one is wanted.
+            run(write, "UPDATE graphs SET fact_weight = 1 << 40 WHERE graph = ?1", [graph])?;
+        }
         run(write, "DELETE FROM checkpoints WHERE graph = ?1 AND era >= ?2", (graph, era))?;
         run(
             write,

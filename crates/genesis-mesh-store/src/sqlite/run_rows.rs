@@ -96,17 +96,19 @@ pub(super) fn get(read: &Connection, key: i64) -> Result<Run, StoreError> {
 pub(super) fn search(read: &Connection, query: &RunQuery) -> Result<Vec<Run>, StoreError> {
     let thread = if query.thread.is_some() { "thread = ?2" } else { "?2 IS NULL" };
     let agent = if query.agent.is_some() { "agent = ?3" } else { "?3 IS NULL" };
+    let principal = if query.principal.is_some() { "principal = ?5" } else { "?5 IS NULL" };
     let statuses: Vec<String> = query.statuses.iter().map(|status| format!("'{}'", status.name())).collect();
     let status = match statuses.as_slice() {
         [] => "true".to_owned(),
         names => format!("status IN ({})", names.join(", ")),
     };
-    let text =
-        format!("{SELECT} WHERE id < ?1 AND {thread} AND {agent} AND {status} ORDER BY id DESC LIMIT ?4");
+    let text = format!(
+        "{SELECT} WHERE id < ?1 AND {thread} AND {agent} AND {principal} AND {status} ORDER BY id DESC LIMIT ?4"
+    );
     let mut find = read.prepare_cached(&text).map_err(fault)?;
     let end = query.before.map_or_else(|| AFTER_ALL.to_vec(), |before| blob(before).to_vec());
     let limit = query.limit.map_or(i64::MAX, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
-    let mut rows = find.query((end, &query.thread, &query.agent, limit)).map_err(fault)?;
+    let mut rows = find.query((end, &query.thread, &query.agent, limit, &query.principal)).map_err(fault)?;
     let mut found = Vec::new();
     while let Some(row) = rows.next().map_err(fault)? {
         found.push(run_of(row)?);

@@ -66,8 +66,8 @@ pub(super) fn put(write: &Connection, told: &ThreadInfo, now_ms: i64) -> Result<
 /// What is known of the threads that are asked for, the one that was used last first.
 pub(super) fn list(read: &Connection, query: &ThreadQuery) -> Result<Vec<ThreadInfo>, StoreError> {
     let which = match &query.id {
-        Some(_) => "thread = ?1",
-        None => "?1 IS NULL AND substr(thread, 1, 1) <> '_'",
+        Some(_) => "thread = ?1 AND substr(thread, 1, length(?3)) = ?3",
+        None => "?1 IS NULL AND substr(thread, 1, 1) <> '_' AND substr(thread, 1, length(?3)) = ?3",
     };
     let mut find = read
         .prepare_cached(&format!(
@@ -79,7 +79,8 @@ pub(super) fn list(read: &Connection, query: &ThreadQuery) -> Result<Vec<ThreadI
     // Whatever the metadata are, the first rows are the ones: so many need not be sorted.
     let rows_max = if query.metadata.is_empty() { query.offset.saturating_add(limit) } else { usize::MAX };
     let rows_max = i64::try_from(rows_max).unwrap_or(i64::MAX);
-    let mut rows = find.query((&query.id, rows_max)).map_err(fault)?;
+    let mut rows =
+        find.query((&query.id, rows_max, query.prefix.as_deref().unwrap_or_default())).map_err(fault)?;
     let (mut found, mut passed) = (Vec::new(), 0);
     while found.len() < limit {
         let Some(row) = rows.next().map_err(fault)? else { break };

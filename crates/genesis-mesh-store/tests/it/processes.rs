@@ -58,8 +58,11 @@ fn tell(name: &str, id: u128) {
 
 /// Event number `seq` of each run: it is accepted, says something, takes a step, ends.
 fn event(seq: u128) -> NewEvent {
-    let class = [EventClass::Fact, EventClass::Delta, EventClass::Fact, EventClass::End];
-    let class = class[usize::try_from(seq - 1).expect("a small number")];
+    let class = match seq {
+        2 => EventClass::Delta,
+        RUN_LENGTH => EventClass::End,
+        _ => EventClass::Fact,
+    };
     NewEvent { class, data: format!("{{\"n\":{seq}}}"), memo: None }
 }
 

@@ -3,6 +3,7 @@
 //! Owns: `Env`, shared by all graphs and tasks of one run, and the ids that follow from the clock.
 //! Never: changes while the run goes on, but for the one answer that the first asker takes.
 
+use genesis_mesh_core::BoxFuture;
 use genesis_mesh_core::items::Items;
 use genesis_mesh_core::run::{CheckpointId, InterruptId};
 use genesis_mesh_core::store::Store;
@@ -88,7 +89,43 @@ pub(crate) struct Watch {
     pub(crate) has_subgraphs: bool,
     /// The ids of the messages that were told.
     pub(crate) told_messages: Arc<Mutex<HashSet<String>>>,
-    pub(crate) events: mpsc::Sender<Event>,
+    pub(crate) events: Teller,
+}
+
+/// Where events go.
+#[derive(Clone)]
+pub(crate) enum Teller {
+    /// To a reader, who may be slow: then the run waits.
+    Reader(mpsc::Sender<Event>),
+    /// To a log, at once: what the run keeps next is kept together with what it has told.
+    Log(Arc<dyn Log>),
+}
+
+/// Takes the events of a run that is logged.
+pub(crate) trait Log: Send + Sync {
+    /// Takes an event; it is in the log before anything that the run keeps from now on.
+    fn take(&self, event: Event);
+    /// Returns when there is room for more.
+    fn room(&self) -> BoxFuture<'_, ()>;
+}
+
+impl Teller {
+    /// Tells an event. A reader that is gone is no error: the run goes on.
+    pub(crate) async fn tell(&self, event: Event) {
+        match self {
+            Self::Reader(reader) => drop(reader.send(event).await),
+            Self::Log(log) => {
+                log.take(event);
+                log.room().await;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Teller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Teller")
+    }
 }
 
 impl Env {

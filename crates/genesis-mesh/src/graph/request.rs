@@ -7,7 +7,7 @@
 use super::command::Command;
 use super::drive::begin::{Beginning, Start};
 use super::drive::drive;
-use super::env::{Durability, Env, Thread, Watch, next_id};
+use super::env::{Durability, Env, Log, Teller, Thread, Watch, next_id};
 use super::error::GraphRunError;
 use super::handle::Graph;
 use super::outcome::Outcome;
@@ -17,6 +17,7 @@ use genesis_mesh_core::BoxFuture;
 use genesis_mesh_core::graph::NodeSet;
 use genesis_mesh_core::run::{Answer, CheckpointId, InterruptId, Namespace};
 use genesis_mesh_core::state::State;
+use genesis_mesh_core::store::Store;
 use genesis_mesh_core::stream::{StreamMode, StreamModes};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -155,6 +156,12 @@ impl<S: State> RunRequest<S> {
         self
     }
 
+    /// Keeps the run's thread in this store instead of the graph's.
+    pub(crate) fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.graph.settings.store = Some(store);
+        self
+    }
+
     /// A handle that asks the run to stop before its next step, and keeps what it did.
     pub fn drain_handle(&self) -> DrainHandle {
         DrainHandle(Arc::clone(&self.draining))
@@ -173,8 +180,20 @@ impl<S: State> RunRequest<S> {
     /// Runs, and tells the events that these views are made of; `has_subgraphs` tells of graphs within the graph, too.
     pub fn events(self, modes: StreamModes, has_subgraphs: bool) -> EventStream<S> {
         let (events, told) = mpsc::channel(EVENTS_WAITING_MAX);
+        let events = Teller::Reader(events);
         let watch = Watch { modes, has_subgraphs, told_messages: Arc::default(), events };
         EventStream::new(Box::pin(self.execute(Some(watch))), told)
+    }
+
+    /// Runs, and gives the events that these views are made of to a log, also of graphs within the graph.
+    pub(crate) fn logged(
+        self,
+        modes: StreamModes,
+        log: Arc<dyn Log>,
+    ) -> BoxFuture<'static, Result<Outcome<S>, GraphRunError>> {
+        let events = Teller::Log(log);
+        let watch = Watch { modes, has_subgraphs: true, told_messages: Arc::default(), events };
+        Box::pin(self.execute(Some(watch)))
     }
 
     fn stream_of(self, modes: StreamModes, has_subgraphs: bool) -> GraphStream<S> {

@@ -6,6 +6,8 @@
 use crate::agent::GraphPlanError;
 use crate::name;
 use crate::source::LoadFailure;
+use genesis_mesh_core::bus::BusError;
+use genesis_mesh_core::store::StoreError;
 use std::error::Error;
 use std::fmt;
 
@@ -67,6 +69,22 @@ pub enum SetupProblem {
     /// The mesh has neither model nor agent, so nothing can run.
     #[error("the mesh has no model; add one with `.model(name, …)`")]
     NoModel,
+    /// The store could not be opened.
+    #[error("the store {store} could not be opened: {source}")]
+    StoreNotOpened {
+        /// Where it is, without a password.
+        store: String,
+        /// What happened, and what to do.
+        source: StoreError,
+    },
+    /// The bus could not be opened.
+    #[error("the bus {bus} could not be opened: {source}")]
+    BusNotOpened {
+        /// Where it is, without a password.
+        bus: String,
+        /// What happened.
+        source: BusError,
+    },
     /// A name can't be a part of a path.
     #[error(
         "the name {name:?} is not usable in a path; allowed are 1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or digit"

@@ -41,7 +41,9 @@ impl Answer {
             match &update {
                 Update::Delta { text: piece, .. } => text.push_str(piece),
                 // The whole call follows; what nodes write stands in `updates`.
-                Update::ToolCallDelta(_)
+                Update::Run { .. }
+                | Update::Reset { .. }
+                | Update::ToolCallDelta(_)
                 | Update::Written { .. }
                 | Update::Custom { .. }
                 | Update::Interrupt { .. } => {}
@@ -79,7 +81,7 @@ impl Answer {
 /// assert_eq!(answer.pieces().collect::<Vec<_>>(), ["It", " is", " Paris."]);
 ///
 /// let mistake = ask(&mesh, "geo", json!({"prompt": 7})).await.err();
-/// assert_eq!(mistake.map(|error| error.code()), Some("invalid_input"));
+/// assert_eq!(mistake.as_ref().map(|error| error.code()), Some("invalid_input"));
 /// # Ok(())
 /// # }
 /// ```
@@ -107,7 +109,7 @@ pub enum AskError {
 impl AskError {
     /// A stable name for programs: that of the error inside.
     #[must_use]
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> &str {
         match self {
             Self::Start(error) => error.code(),
             Self::Run(error) => error.code(),

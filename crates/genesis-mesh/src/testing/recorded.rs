@@ -61,4 +61,8 @@ impl Model for RecordedModel {
     fn current_load(&self) -> Option<ModelLoad> {
         self.model.current_load()
     }
+
+    fn goes_on(&self) -> bool {
+        self.model.goes_on()
+    }
 }

@@ -27,7 +27,7 @@ async fn updates(mesh: &Mesh, agent: &str, input: Value) -> Vec<Result<Update, R
 }
 
 fn delta(text: &str) -> Result<Update, RunError> {
-    Ok(Update::Delta { text: text.into(), logprobs: Vec::new() })
+    Ok(Update::delta(text))
 }
 
 fn end(finish_reason: FinishReason) -> Result<Update, RunError> {

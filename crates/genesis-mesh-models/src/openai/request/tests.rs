@@ -151,3 +151,9 @@ fn a_raw_prompt_is_refused() {
     let raw = asked(|request| request.prompt = Prompt::Text("x".to_owned()));
     assert_eq!(param(raw).as_deref(), Some("raw_prompt"));
 }
+
+#[test]
+fn a_cut_answer_can_not_go_on() {
+    assert_eq!(param(asked(|request| request.made = vec![1])).as_deref(), Some("made"));
+    assert_eq!(added(|request| request.tells_tokens = true), json!({}));
+}

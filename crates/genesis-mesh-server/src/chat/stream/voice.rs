@@ -73,7 +73,7 @@ impl Voice {
     fn tell(&mut self, update: Update, writer: &mut ChunkWriter) -> Result<Said, ErrorAnswer> {
         match update {
             Update::Delta { text, .. } if !self.has_logprobs => writer.text(self.index, &text),
-            Update::Delta { text, logprobs } => {
+            Update::Delta { text, logprobs, .. } => {
                 let delta = ChunkDelta { content: Some(text), ..ChunkDelta::default() };
                 let logprobs = Some(ChoiceLogprobs::new(logprobs));
                 writer.choice(&ChunkChoice { index: self.index, delta, logprobs, finish_reason: None });
@@ -83,10 +83,13 @@ impl Voice {
             }
             Update::ToolCall(call) => self.call_rest(writer, call),
             // What a pipeline's parser made of the text, which was told.
-            Update::Output { .. }
+            Update::Run { .. }
+            | Update::Output { .. }
             | Update::Written { .. }
             | Update::Custom { .. }
             | Update::Interrupt { .. } => {}
+            // What was sent can't be taken back: the client asks again, as after any answer that was cut.
+            Update::Reset { .. } => return Err(ErrorAnswer::from(&ModelError::Truncated)),
             Update::Done { usage, finish_reason } => {
                 let finish_reason = Some(Finish::of(finish_reason).ok_or(HttpError::Stopping)?);
                 let (delta, logprobs) = (ChunkDelta::default(), None);

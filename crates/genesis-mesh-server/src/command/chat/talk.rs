@@ -83,7 +83,9 @@ fn of_update(update: Result<Update, RunError>) -> Told {
         Ok(Update::Delta { text, .. }) => Told::Text(text),
         Ok(Update::ToolCall(call)) => Told::Call(format!("{}({})\n", call.name, call.arguments)),
         Ok(
-            Update::ToolCallDelta(_)
+            Update::Run { .. }
+            | Update::Reset { .. }
+            | Update::ToolCallDelta(_)
             | Update::Output { .. }
             | Update::Written { .. }
             | Update::Custom { .. }

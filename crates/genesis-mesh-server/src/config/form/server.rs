@@ -15,6 +15,17 @@ pub(in crate::config) struct ServerForm {
     /// The port to listen on; 0 lets the system choose one, which is printed.
     #[schemars(extend("default" = 8080))]
     pub(in crate::config) port: Option<u16>,
+    /// Where runs and threads are kept: `sqlite` (in `data_dir`), `sqlite:PATH`, `memory` (for as long as the process
+    /// lives), or the address of a PostgreSQL database, which several servers may share, as `env:NAME` or `file:PATH`.
+    #[schemars(length(min = 1), extend("default" = "sqlite"))]
+    pub(in crate::config) store: Option<String>,
+    /// The folder of the SQLite database; the user's data folder without it.
+    #[schemars(length(min = 1))]
+    pub(in crate::config) data_dir: Option<String>,
+    /// What tells servers of each other's runs: `local` (this one is alone), `postgres` (that of the store, the default
+    /// with one), or the address of a NATS server.
+    #[schemars(length(min = 1))]
+    pub(in crate::config) bus: Option<String>,
     /// How long runs may go on after the first SIGTERM or SIGINT, in seconds.
     #[schemars(range(max = 86_400), extend("default" = 10))]
     pub(in crate::config) drain_seconds: Option<u64>,

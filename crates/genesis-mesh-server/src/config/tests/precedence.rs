@@ -19,6 +19,8 @@ fn values(schema: &Value, key: &str) -> Option<[String; 3]> {
     Some(match (key, path["type"].as_str()) {
         ("telemetry.log_format", _) => ["auto", "human", "json"].map(str::to_owned),
         ("telemetry.otlp_endpoint", _) => ["http://a:1", "http://b:2", "http://c:3"].map(str::to_owned),
+        ("server.store", _) => ["memory", "sqlite:a.db", "sqlite:b.db"].map(str::to_owned),
+        ("server.bus", _) => ["local", "nats://a:4222", "nats://b:4222"].map(str::to_owned),
         (_, Some("integer")) => {
             let least = path["minimum"].as_u64().unwrap_or(0);
             [least, least + 1, least + 2].map(|number| number.to_string())
@@ -49,15 +51,18 @@ fn a_flag_beats_a_variable_and_a_variable_beats_the_file_for_every_key() {
         let Some([of_file, of_variable, of_flag]) = values(&schema, key) else { continue };
         let kind = match key.as_str() {
             "server.origins" => "list",
-            key if key.starts_with("telemetry.") || key == "server.host" => "text",
+            "server.host" | "server.store" | "server.bus" | "server.data_dir" => "text",
+            key if key.starts_with("telemetry.") => "text",
             _ => "bare",
         };
         // A configuration is compared by all that it says.
         let says = |sources: &Sources| {
             let config = Config::load(sources).unwrap_or_else(|error| panic!("{variable}: {error}"));
             format!(
-                "{:?} {} {} {:?}",
+                "{:?} {} {} {} {} {:?}",
                 config.serve_options(),
+                config.store(),
+                config.bus(),
                 config.host(),
                 config.port(),
                 config.is_insecure
@@ -74,7 +79,7 @@ fn a_flag_beats_a_variable_and_a_variable_beats_the_file_for_every_key() {
         checked += 1;
     }
     assert_eq!(
-        checked, 21,
+        checked, 24,
         "the keys of [server], its limits and [telemetry], and two names of OpenTelemetry"
     );
 }

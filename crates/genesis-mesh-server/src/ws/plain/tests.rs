@@ -17,10 +17,10 @@ fn encoded(message: &impl Serialize) -> Value {
 
 #[test]
 fn updates_have_their_documented_json() {
-    let delta = Update::Delta { text: "a\"\u{1F600}\n".into(), logprobs: Vec::new() };
+    let delta = Update::delta("a\"\u{1F600}\n");
     assert_eq!(text(&delta), "{\"type\":\"delta\",\"text\":\"a\\\"😀\\n\"}");
     let logprob = TokenLogprob { token: "a".into(), logprob: -0.5, bytes: vec![97], top: Vec::new() };
-    let delta = Update::Delta { text: "a".into(), logprobs: vec![logprob] };
+    let delta = Update::Delta { text: "a".into(), logprobs: vec![logprob], message: None };
     assert_eq!(
         encoded(&delta),
         json!({"type": "delta", "text": "a", "logprobs": [{"token": "a", "logprob": -0.5, "bytes": [97]}]})
@@ -51,8 +51,8 @@ fn a_delta_by_hand_is_the_delta_of_serde() {
         let mut out = Vec::new();
         start_delta(&mut out);
         pieces.iter().for_each(|piece| continue_delta(piece, &mut out));
-        end_delta(&mut out);
-        let delta = Update::Delta { text: pieces.concat(), logprobs: Vec::new() };
+        end_delta(None, &mut out);
+        let delta = Update::delta(pieces.concat());
         assert_eq!(String::from_utf8(out).expect("UTF-8"), text(&delta));
     }
 }
@@ -60,8 +60,11 @@ fn a_delta_by_hand_is_the_delta_of_serde() {
 #[test]
 fn only_the_exact_cancel_is_a_cancel() {
     assert_eq!(decode(r#"{"type":"cancel"}"#), Ok(Command::Cancel));
-    assert_eq!(decode(r#"{"type":"cancel","x":1}"#), Ok(Command::Start(json!({"type": "cancel", "x": 1}))));
-    assert_eq!(decode("{}"), Ok(Command::Start(json!({}))));
+    assert_eq!(
+        decode(r#"{"type":"cancel","x":1}"#),
+        Ok(Command::Start(input(json!({"type": "cancel", "x": 1}))))
+    );
+    assert_eq!(decode("{}"), Ok(Command::Start(input(json!({})))));
 }
 
 #[test]
@@ -73,4 +76,8 @@ fn what_is_no_object_is_refused_by_name() {
     }
     let deep = "[".repeat(100_000);
     assert_eq!(decode(&deep).expect_err("refused").code(), "invalid_json");
+}
+
+fn input(value: Value) -> Ask {
+    Ask::Input { value }
 }

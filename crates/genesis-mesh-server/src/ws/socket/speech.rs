@@ -7,6 +7,7 @@
 use crate::ws::outbox::Outbox;
 use crate::ws::plain;
 use genesis_mesh::Update;
+use genesis_mesh::log::{LogEvent, Seq};
 use serde::Serialize;
 
 /// How many bytes deltas have together at most in one frame: some hundred tokens.
@@ -16,24 +17,49 @@ const MERGED_BYTES_MAX: usize = 4 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Speech {
     is_delta_open: bool,
+    /// The number of the last event in it, if it is one of a log.
+    seq: Option<Seq>,
 }
 
 impl Speech {
     /// Adds an update and gives the bytes that it took. `merges`: adjacent deltas share a frame.
     pub(super) fn update(&mut self, update: &Update, merges: bool, outbox: &mut Outbox) -> usize {
         match update {
-            Update::Delta { text, logprobs } if logprobs.is_empty() => {
-                let mut ended = 0;
-                if !self.is_delta_open || outbox.open_bytes() >= MERGED_BYTES_MAX {
-                    ended = self.end(outbox);
-                    plain::start_delta(outbox.text());
-                    self.is_delta_open = true;
-                }
+            Update::Delta { text, logprobs, message: None } if logprobs.is_empty() => {
+                let ended = self.open(outbox);
                 plain::continue_delta(text, outbox.text());
                 if merges { ended + text.len() } else { ended + self.end(outbox) }
             }
             update => self.message(update, outbox),
         }
+    }
+
+    /// Adds an event of a log and gives the bytes that it took.
+    pub(super) fn event(&mut self, event: &LogEvent, merges: bool, outbox: &mut Outbox) -> usize {
+        match plain::plain_text(event) {
+            Some(text) => {
+                let ended = self.open(outbox);
+                plain::continue_escaped(text, outbox.text());
+                self.seq = Some(event.seq);
+                if merges { ended + text.len() } else { ended + self.end(outbox) }
+            }
+            None => {
+                let ended = self.end(outbox);
+                plain::encode_event(event, outbox.text());
+                ended + outbox.end()
+            }
+        }
+    }
+
+    /// Makes sure that a delta is open that more text may join.
+    fn open(&mut self, outbox: &mut Outbox) -> usize {
+        if self.is_delta_open && outbox.open_bytes() < MERGED_BYTES_MAX {
+            return 0;
+        }
+        let ended = self.end(outbox);
+        plain::start_delta(outbox.text());
+        self.is_delta_open = true;
+        ended
     }
 
     /// Adds any message and gives the bytes that it took.
@@ -46,7 +72,7 @@ impl Speech {
     /// Ends the frame that is being filled, if there is one.
     pub(super) fn end(&mut self, outbox: &mut Outbox) -> usize {
         if std::mem::take(&mut self.is_delta_open) {
-            plain::end_delta(outbox.text());
+            plain::end_delta(self.seq.take(), outbox.text());
         }
         outbox.end()
     }
@@ -60,7 +86,7 @@ mod tests {
     fn said(merges: bool) -> Vec<u8> {
         let (mut speech, mut outbox) = (Speech::default(), Outbox::default());
         for text in ["one", " two", "x".repeat(MERGED_BYTES_MAX).as_str(), " three"] {
-            let delta = Update::Delta { text: text.to_owned(), logprobs: Vec::new() };
+            let delta = Update::delta(text);
             speech.update(&delta, merges, &mut outbox);
         }
         let done = Update::Done { usage: Usage::default(), finish_reason: FinishReason::Stop };

@@ -72,7 +72,7 @@ async fn unknown_and_foreign_fields_are_ignored() {
     let desk = Desk::open().await;
     let plain = asked(&desk, json!({})).await;
     let more = json!({
-        "user": "u", "metadata": {"a": "b"}, "store": true, "service_tier": "auto", "logit_bias": {"1": 2},
+        "user": "u", "metadata": {"a": "b"}, "store": false, "service_tier": "auto", "logit_bias": {"1": 2},
         "reasoning_effort": "low", "nobody_knows": [1], "functions": null, "function_call": null,
         "stream_options": null, "tools": null, "n": null, "response_format": null, "modalities": ["text"],
     });

@@ -8,7 +8,7 @@ use super::samples::{
     step, texts, undoing,
 };
 use crate::conformance::samples::{begins, chain, ended, found, key, lineage_of, pending, snapshot, within};
-use crate::conformance::{Outcome, same};
+use crate::conformance::{Outcome, holds, same};
 use genesis_mesh_core::log::{Commit, EventClass, RunEnd, RunStatus, RunStore};
 use genesis_mesh_core::run::{FactRecord, Namespace};
 use genesis_mesh_core::store::{HistoryQuery, StoreError, ThreadKey};
@@ -95,7 +95,8 @@ pub(super) async fn rolls_back(store: &dyn RunStore) -> Outcome {
     // The thread goes on from where it was.
     let next = start(store, on("t", 3)).await?;
     let entries_next = vec![begins(5, Some(4)), pending(4, ended(3, "next"))];
-    store.commit(&next, entries(1, outer.clone(), entries_next)).await?;
+    let committed = store.commit(&next, entries(1, outer.clone(), entries_next)).await?;
+    holds("a snapshot that was undone is wanted again", committed.wants_snapshot)?;
     store.commit(&next, ending(2, RunStatus::Succeeded)).await?;
     same("the lineage of the next", &lineage_of(store, &outer, None).await?, &vec![1, 2, 3, 4, 5])?;
     same("facts at 4", &facts_at(store, &outer, 4).await?, &Some(vec![ended(3, "next")]))

@@ -58,6 +58,8 @@ pub(super) async fn fences_old(store: &dyn RunStore) -> Outcome {
     }
     same("the thread", &store.namespaces("t").await?, &vec![])?;
     store.commit(&new.lease, commit(1, vec![fact("new")])).await?;
+    let again = store.commit(&old, commit(1, vec![fact("old")])).await;
+    holds("what it committed is not repeated either", is_fenced(&again, 1))?;
     same("the log", &texts(store, 1).await?, &all(&["accepted", "old", "new"]))?;
     same("the run", &run(store, 1).await?.status, &RunStatus::Running)
 }

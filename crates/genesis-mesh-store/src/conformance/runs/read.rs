@@ -43,6 +43,9 @@ pub(super) async fn finds(store: &dyn RunStore) -> Outcome {
     let before = Some(RunId(newest));
     let both = RunQuery { before, limit: Some(1), thread: Some("t".to_owned()), ..by_status() };
     same("all conditions", &found(store, RunQuery { statuses, ..both }).await?, &vec![2])?;
+    store.accept(NewRun { principal: Some("ann".to_owned()), ..new(1 << 101) }).await?;
+    let of_ann = RunQuery { principal: Some("ann".to_owned()), ..all() };
+    same("those of a principal", &found(store, of_ann).await?, &vec![1 << 101])?;
     let nobody = RunQuery { thread: Some("nobody".to_owned()), ..of_agent };
     same("those of nobody", &found(store, nobody).await?, &vec![])
 }

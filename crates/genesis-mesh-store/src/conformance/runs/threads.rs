@@ -74,6 +74,8 @@ pub(super) async fn begins_by_append(store: &dyn RunStore) -> Outcome {
     store.commit(&lease, step(1, key("committed"), 1, None)).await?;
     let wanted = ["appended", "committed", "run"].map(str::to_owned).to_vec();
     same("the threads", &names(store, ThreadQuery::default()).await?, &wanted)?;
+    let prefixed = ThreadQuery { prefix: Some("com".to_owned()), ..ThreadQuery::default() };
+    same("those of a prefix", &names(store, prefixed).await?, &vec!["committed".to_owned()])?;
     let thread = known(store, "appended").await?;
     same("what is known of it", &(thread.metadata, thread.ttl_ms), &(Map::new(), None))
 }

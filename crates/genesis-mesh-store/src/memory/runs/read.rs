@@ -43,5 +43,6 @@ impl Runs {
 
 fn fits(run: &Run, query: &RunQuery) -> bool {
     query.agent.as_ref().is_none_or(|agent| run.agent == *agent)
+        && (query.principal.is_none() || query.principal == run.principal)
         && (query.statuses.is_empty() || query.statuses.contains(&run.status))
 }

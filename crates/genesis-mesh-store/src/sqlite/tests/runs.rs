@@ -208,3 +208,29 @@ async fn a_lease_ends_by_the_clock_of_the_store() {
     now_ms.store(1_080, Ordering::SeqCst);
     assert_eq!(store.sweep(9).await.expect("a sweep").runs, 1);
 }
+
+#[tokio::test]
+async fn a_damaged_log_is_told_and_no_event_is_made_up() {
+    let folder = folder();
+    let path = folder.path().join("t.db");
+    let store = SqliteStore::open(&path).expect("a store");
+    let lease = start(&store, new(1)).await;
+    for number in 1..=100 {
+        store.commit(&lease, fact(number, &"x".repeat(500))).await.expect("a commit");
+    }
+    drop(store);
+    damage(&path);
+    let found = match SqliteStore::open(&path) {
+        Ok(store) => store.events(RunId(1), 0, 999).await.map(|events| events.len()),
+        Err(error) => Err(error),
+    };
+    assert_eq!(found.expect_err("it is damaged").code(), "store_corrupt");
+}
+
+#[test]
+fn a_file_that_can_no_longer_be_written_is_told_with_what_to_do() {
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY_DBMOVED);
+    let error = fault::fault(rusqlite::Error::SqliteFailure(code, None));
+    assert_eq!(error.code(), "store_unavailable");
+    assert!(error.to_string().contains("let this user write the file and its folder"), "{error}");
+}

@@ -39,7 +39,7 @@ impl Live {
         let Some(watch) = &self.env.watch else { return };
         if self.ns.is_root() || watch.has_subgraphs {
             let event = Event { ns, step, at_ms: self.env.ambient.now_ms(), kind };
-            let _ = watch.events.send(event).await;
+            watch.events.tell(event).await;
         }
     }
 

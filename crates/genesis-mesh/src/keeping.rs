@@ -1,0 +1,204 @@
+//! Where runs and threads are kept, and what carries hints: as a program says it, opened by setup.
+//!
+//! Owns: the texts that name a store or a bus, and opening them.
+//! Never: keeps a password in what it shows.
+//! Flow: `GenesisMesh::store` and `bus` take these; `setup` opens them before it loads a model.
+
+use genesis_mesh_core::bus::{Bus, BusError};
+use genesis_mesh_core::log::RunStore;
+use genesis_mesh_core::store::StoreError;
+use genesis_mesh_store::{LocalBus, MemoryStore, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The name of the database in a data folder.
+const DATABASE: &str = "genesis-mesh.db";
+
+/// Where runs and threads are kept.
+#[derive(Clone, Default)]
+pub enum StoreSource {
+    /// In memory, for as long as the process lives.
+    #[default]
+    Memory,
+    /// In a SQLite database at this path, which is this process's alone.
+    Sqlite(PathBuf, SqliteOptions),
+    /// In the PostgreSQL database of this address, which other processes may share.
+    Postgres(String, PostgresOptions),
+    /// In a store that is open already.
+    Open(Arc<dyn RunStore>),
+}
+
+/// What carries hints.
+#[derive(Clone, Default)]
+pub enum BusSource {
+    /// This process alone hears them.
+    #[default]
+    Local,
+    /// `NOTIFY` of the PostgreSQL database of this address.
+    Postgres(String),
+    /// The NATS server of this address.
+    Nats(String),
+    /// A bus that is there already.
+    Open(Arc<dyn Bus>),
+}
+
+/// A text that names no store or no bus.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{expected}")]
+pub struct UnknownSource {
+    /// What is expected instead.
+    expected: &'static str,
+}
+
+impl StoreSource {
+    /// The store that `text` names: `memory`, `sqlite` (in `data_dir`), `sqlite:PATH`, or `postgres://…`.
+    ///
+    /// # Errors
+    /// It names none.
+    pub fn parse(text: &str, data_dir: &Path) -> Result<Self, UnknownSource> {
+        let expected =
+            "expected `memory`, `sqlite`, `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`";
+        match text {
+            "memory" => Ok(Self::Memory),
+            "sqlite" => Ok(Self::Sqlite(data_dir.join(DATABASE), SqliteOptions::default())),
+            _ if is_postgres(text) => Ok(Self::Postgres(text.to_owned(), PostgresOptions::default())),
+            _ => match text.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
+                Some(path) => Ok(Self::Sqlite(path.into(), SqliteOptions::default())),
+                None => Err(UnknownSource { expected }),
+            },
+        }
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// The store can't be opened; the error says what to do.
+    pub async fn open(self) -> Result<Arc<dyn RunStore>, StoreError> {
+        Ok(match self {
+            Self::Memory => Arc::new(MemoryStore::new()),
+            Self::Sqlite(path, options) => {
+                // Reading a disk, and perhaps migrating what is on it.
+                let opened =
+                    tokio::task::spawn_blocking(move || SqliteStore::open_with(path, &options)).await;
+                let stopped =
+                    |error| StoreError::Unavailable { message: format!("it was not opened: {error}") };
+                Arc::new(opened.map_err(stopped)??)
+            }
+            Self::Postgres(url, options) => Arc::new(PostgresStore::connect(&url, &options).await?),
+            Self::Open(store) => store,
+        })
+    }
+
+    /// Whether this process alone has it: what is claimed when it starts was left by one that is gone.
+    pub(crate) fn is_alone(&self) -> bool {
+        matches!(self, Self::Memory | Self::Sqlite(..))
+    }
+}
+
+impl BusSource {
+    /// The bus that `text` names: `local`, `postgres` (that of the store), `postgres://…` or `nats://…`.
+    ///
+    /// # Errors
+    /// It names none, or `postgres` where the store is none.
+    pub fn parse(text: &str, store: &StoreSource) -> Result<Self, UnknownSource> {
+        let expected = "expected `local`, `nats://HOST:4222`, or, with a store on PostgreSQL, `postgres`";
+        match (text, store) {
+            ("local", _) => Ok(Self::Local),
+            ("postgres", StoreSource::Postgres(url, _)) => Ok(Self::Postgres(url.clone())),
+            _ if is_postgres(text) => Ok(Self::Postgres(text.to_owned())),
+            _ if text.starts_with("nats://") || text.starts_with("tls://") => Ok(Self::Nats(text.to_owned())),
+            _ => Err(UnknownSource { expected }),
+        }
+    }
+
+    /// The bus that goes with a store if nobody says: `NOTIFY` for PostgreSQL, this process alone else.
+    #[must_use]
+    pub fn of(store: &StoreSource) -> Self {
+        match store {
+            StoreSource::Postgres(url, _) => Self::Postgres(url.clone()),
+            _ => Self::Local,
+        }
+    }
+
+    /// Opens it; its server need not be there yet.
+    ///
+    /// # Errors
+    /// The address is none.
+    pub async fn open(self) -> Result<Arc<dyn Bus>, BusError> {
+        Ok(match self {
+            Self::Local => Arc::new(LocalBus::new()),
+            Self::Postgres(_) | Self::Nats(_) => Arc::new(LocalBus::new()), // UNTIL MERGE
+            Self::Open(bus) => bus,
+        })
+    }
+}
+
+fn is_postgres(text: &str) -> bool {
+    text.starts_with("postgres://") || text.starts_with("postgresql://")
+}
+
+impl<S: RunStore + 'static> From<Arc<S>> for StoreSource {
+    fn from(store: Arc<S>) -> Self {
+        Self::Open(store)
+    }
+}
+
+impl From<Arc<dyn RunStore>> for StoreSource {
+    fn from(store: Arc<dyn RunStore>) -> Self {
+        Self::Open(store)
+    }
+}
+
+impl<B: Bus + 'static> From<Arc<B>> for BusSource {
+    fn from(bus: Arc<B>) -> Self {
+        Self::Open(bus)
+    }
+}
+
+impl From<Arc<dyn Bus>> for BusSource {
+    fn from(bus: Arc<dyn Bus>) -> Self {
+        Self::Open(bus)
+    }
+}
+
+/// An address without its password.
+fn shown(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, place))) => format!("{scheme}://…@{place}"),
+        _ => url.to_owned(),
+    }
+}
+
+impl fmt::Display for StoreSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => f.write_str("memory"),
+            Self::Sqlite(path, _) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(url, _) => f.write_str(&shown(url)),
+            Self::Open(store) => write!(f, "{store:?}"),
+        }
+    }
+}
+
+impl fmt::Display for BusSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local => f.write_str("local"),
+            Self::Postgres(url) | Self::Nats(url) => f.write_str(&shown(url)),
+            Self::Open(bus) => write!(f, "{bus:?}"),
+        }
+    }
+}
+
+impl fmt::Debug for StoreSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoreSource({self})")
+    }
+}
+
+impl fmt::Debug for BusSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BusSource({self})")
+    }
+}

@@ -1,0 +1,225 @@
+//! Driving one run: from its claim to its end, or until its lease is given back or lost.
+//!
+//! Owns: the choice what a claimed run does, what stops it, and how it ends.
+//! Never: tells an end that is not in the log.
+
+use super::answer;
+use super::feed::Feed;
+use super::feeds;
+use super::graph;
+use super::history::History;
+use super::hub::{Driven, Hub};
+use super::leased::patient;
+use super::spec::own_thread;
+use super::spec::{Ask, Spec};
+use super::writer::{RunWriter, Target};
+use crate::agent::Task;
+use crate::graph_agent::Begin;
+use crate::update::{RunError, Update};
+use futures_util::FutureExt;
+use genesis_mesh_core::log::{CancelKind, Claimed, EventClass, LogEvent, NewEvent, Run, RunEnd, RunStatus};
+use genesis_mesh_core::store::StoreError;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// What the work of a claimed run has around it.
+pub(super) struct Job<'a> {
+    pub(super) hub: &'a Arc<Hub>,
+    pub(super) run: &'a Run,
+    pub(super) writer: Arc<RunWriter>,
+    pub(super) seed: u64,
+    driven: &'a Driven,
+}
+
+/// How a run ends: its last events, and what its row says.
+pub(super) struct Ended {
+    pub(super) events: Vec<NewEvent>,
+    pub(super) end: RunEnd,
+}
+
+impl Job<'_> {
+    /// Which attempt this is, from 1.
+    pub(super) fn attempt(&self) -> u32 {
+        u32::try_from(self.run.epoch).unwrap_or(u32::MAX)
+    }
+
+    /// Whether the run was claimed before.
+    pub(super) fn is_again(&self) -> bool {
+        self.run.epoch > 1
+    }
+
+    /// The thread that a graph keeps its steps in: the run's own if it was given none.
+    pub(super) fn thread(&self) -> String {
+        self.run.thread.clone().unwrap_or_else(|| own_thread(self.run.id))
+    }
+
+    pub(super) fn cancel(&self) -> Stop {
+        Stop { wish: self.driven.cancel.subscribe(), is_seen: false }
+    }
+}
+
+/// The wish that a run stop.
+pub(super) struct Stop {
+    wish: watch::Receiver<Option<CancelKind>>,
+    /// It was told.
+    pub(super) is_seen: bool,
+}
+
+impl Stop {
+    /// Returns when the run is to stop.
+    pub(super) async fn asked(&mut self) {
+        if self.wish.wait_for(Option::is_some).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        self.is_seen = true;
+    }
+}
+
+/// Begins to drive a run that was claimed, in a task of its own. `known` are the last events of its log, if they are at
+/// hand.
+pub(super) fn begin(hub: &Arc<Hub>, claimed: Claimed, known: impl IntoIterator<Item = LogEvent>) {
+    // Here and not in the task: whoever asks next finds the run driven.
+    let driven = hub.begin(&claimed.lease);
+    let feed = hub.feeds.drive(claimed.run.id);
+    feed.push(known);
+    feed.knows(claimed.run.last_seq);
+    hub.tasks.spawn(drive(Arc::clone(hub), claimed, driven, feed));
+}
+
+/// Drives a run.
+async fn drive(hub: Arc<Hub>, claimed: Claimed, driven: Driven, feed: Arc<Feed>) {
+    let Claimed { run, lease } = claimed;
+    if let Some(kind) = run.cancel {
+        hub.stop_here(run.id, kind);
+    }
+    let writer = Arc::new(RunWriter::new(hub.options.log_bytes_max));
+    let job = Job { hub: &hub, run: &run, writer: Arc::clone(&writer), seed: 0, driven: &driven };
+    let target = Target { hub: &hub, lease: &lease, feed: &feed, lost: &driven.lost };
+    let worked = async {
+        let ended = tokio::select! {
+            biased;
+            () = driven.lost.cancelled() => None,
+            () = hub.gives_back.cancelled() => None,
+            () = writer.over() => Some(failed(&too_long(hub.options.log_bytes_max))),
+            ended = work(&job) => Some(ended),
+        };
+        match ended {
+            Some(Ended { events, mut end }) => {
+                end.rolls_back = *driven.cancel.borrow() == Some(CancelKind::Rollback);
+                writer.end(events, end);
+            }
+            None => writer.close(),
+        }
+    };
+    let written = async {
+        let written = writer.write(&target).await;
+        if let Err(error) = &written {
+            driven.lost.cancel();
+            writer.abandon(error);
+        }
+        written
+    };
+    let ((), written) = tokio::join!(worked, written);
+    match written {
+        Err(StoreError::Fenced { .. } | StoreError::UnknownRun { .. }) => {
+            tracing::warn!(run = %run.id, epoch = lease.epoch, "the run is another's now; what it did here is dropped");
+        }
+        Err(error) => tracing::error!(run = %run.id, %error, "the run can't be written; its lease runs out"),
+        Ok(()) if !feed.is_over() => {
+            if let Err(error) = hub.store.release(std::slice::from_ref(&lease)).await {
+                tracing::warn!(run = %run.id, %error, "a lease could not be given back; it runs out");
+            }
+        }
+        Ok(()) => {}
+    }
+    if hub.feeds.rest(run.id, &feed) {
+        hub.tasks.spawn(feeds::follow(Arc::clone(&hub), run.id, feed));
+    }
+    hub.rest(&lease);
+}
+
+/// Does what the run asks for.
+async fn work(job: &Job<'_>) -> Ended {
+    let worked = AssertUnwindSafe(attempt(job)).catch_unwind().await;
+    let error = match worked {
+        Ok(Ok(ended)) => return ended,
+        Ok(Err(error)) => error,
+        Err(_) => RunError::Logged {
+            code: "internal".to_owned(),
+            message: "the run failed by a mistake of this program; its log says more".to_owned(),
+            param: None,
+        },
+    };
+    failed(&error)
+}
+
+async fn attempt(job: &Job<'_>) -> Result<Ended, RunError> {
+    let (hub, run) = (job.hub, job.run);
+    if run.attempt > hub.options.attempts_max {
+        return Err(RunError::Logged {
+            code: "run_poisoned".to_owned(),
+            message: format!(
+                "the run was begun {} times and came no further; see the log of the server for what ended it",
+                run.attempt - 1
+            ),
+            param: None,
+        });
+    }
+    let spec: Spec = serde_json::from_str(&run.input).map_err(|error| {
+        store_error(&StoreError::Corrupt { message: format!("the run's input can't be read: {error}") })
+    })?;
+    let unknown = || RunError::Logged {
+        code: "agent_not_found".to_owned(),
+        message: format!("no agent is named `{}` here", run.agent),
+        param: None,
+    };
+    let agent = hub.agents.get(&run.agent).ok_or_else(unknown)?;
+    let history = if job.is_again() {
+        let read = patient(|| Box::pin(History::read(&*hub.store, run.id, run.last_seq)));
+        read.await.map_err(|error| store_error(&error))?
+    } else {
+        History::default()
+    };
+    let job = Job { seed: spec.seed, writer: Arc::clone(&job.writer), ..*job };
+    let is_chat = matches!(spec.ask, Ask::Chat { .. });
+    let task = match spec.ask {
+        Ask::Input { value } => agent.task(value.into()),
+        Ask::Chat { request } => agent.task((*request).into()),
+        Ask::Answer { value } => agent.go_on(Begin::Answer(value)),
+        Ask::Answers { values } => agent.go_on(Begin::Answers(values)),
+        Ask::GoOn => agent.go_on(Begin::GoOn),
+    };
+    match task.map_err(|error| RunError::of_start(&error))? {
+        Task::Answer(call) => answer::answer(&job, *call, history).await,
+        Task::Graph(graph, begin) => graph::run(&job, &graph, begin, is_chat, history).await,
+    }
+}
+
+fn failed(error: &RunError) -> Ended {
+    let told = error.to_json();
+    let data = serde_json::json!({"type": "error", "error": told}).to_string();
+    let event = NewEvent { class: EventClass::End, data, memo: None };
+    let end = RunEnd { status: RunStatus::Failed, error: Some(told), rolls_back: false };
+    Ended { events: vec![event], end }
+}
+
+fn too_long(bytes_max: usize) -> RunError {
+    let message = format!("the run has told more than {bytes_max} bytes, the limit of its log");
+    RunError::Logged { code: "log_too_long".to_owned(), message, param: None }
+}
+
+fn store_error(error: &StoreError) -> RunError {
+    RunError::Logged { code: error.code().to_owned(), message: error.to_string(), param: None }
+}
+
+/// An update as an event.
+pub(super) fn event(update: &Update, class: EventClass, memo: Option<String>) -> NewEvent {
+    // An update is made of strings, numbers and JSON.
+    NewEvent { class, data: serde_json::to_string(update).unwrap_or_default(), memo }
+}
+
+/// The last event of a log.
+pub(super) fn last_event(update: &Update) -> NewEvent {
+    event(update, EventClass::End, None)
+}

@@ -1,0 +1,143 @@
+//! The hub: what all parts of a runner share.
+//!
+//! Owns: the store and the bus of a mesh, the runs that are driven here, and how they are reached.
+//! Never: waits.
+
+use super::feeds::Feeds;
+use super::options::RunnerOptions;
+use super::tasks::Tasks;
+use crate::agent::ReadyAgent;
+use crate::graph::next_id;
+use genesis_mesh_core::bus::Bus;
+use genesis_mesh_core::log::{CancelKind, Lease, RunStore};
+use genesis_mesh_core::run::RunId;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+/// What all parts of a runner share.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    pub(super) agents: Arc<BTreeMap<String, ReadyAgent>>,
+    pub(super) store: Arc<dyn RunStore>,
+    pub(super) bus: Arc<dyn Bus>,
+    pub(super) options: RunnerOptions,
+    pub(super) feeds: Feeds,
+    pub(super) tasks: Tasks,
+    /// There may be a run to claim.
+    pub(super) work: Notify,
+    /// Whether runs are claimed here.
+    pub(super) is_working: AtomicBool,
+    /// Runs that go on are to be given back.
+    pub(super) gives_back: CancellationToken,
+    driven: Mutex<HashMap<RunId, Driven>>,
+    /// A run that was driven here is driven no more.
+    pub(super) rested: Notify,
+}
+
+/// A run that is driven here.
+#[derive(Debug, Clone)]
+pub(super) struct Driven {
+    pub(super) lease: Lease,
+    pub(super) cancel: watch::Sender<Option<CancelKind>>,
+    pub(super) lost: CancellationToken,
+}
+
+impl Hub {
+    pub(crate) fn new(
+        agents: Arc<BTreeMap<String, ReadyAgent>>,
+        store: Arc<dyn RunStore>,
+        bus: Arc<dyn Bus>,
+        options: RunnerOptions,
+    ) -> Self {
+        Self {
+            agents,
+            store,
+            bus,
+            options,
+            feeds: Feeds::default(),
+            tasks: Tasks::default(),
+            work: Notify::new(),
+            is_working: AtomicBool::new(false),
+            gives_back: CancellationToken::new(),
+            driven: Mutex::default(),
+            rested: Notify::new(),
+        }
+    }
+
+    /// The store.
+    pub(crate) fn store(&self) -> &Arc<dyn RunStore> {
+        &self.store
+    }
+
+    /// How many readers the log of a run has here.
+    pub(crate) fn readers(&self, run: RunId) -> usize {
+        self.feeds.readers(run)
+    }
+
+    /// A new id: later ones are greater.
+    pub(super) fn run_id(&self) -> RunId {
+        RunId(next_id(&*self.options.ambient))
+    }
+
+    fn driven(&self) -> MutexGuard<'_, HashMap<RunId, Driven>> {
+        self.driven.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many more runs may be driven here.
+    pub(super) fn room(&self) -> usize {
+        if self.is_working.load(Ordering::Relaxed) {
+            self.options.runs_max.saturating_sub(self.driven().len())
+        } else {
+            0
+        }
+    }
+
+    pub(super) fn begin(&self, lease: &Lease) -> Driven {
+        let driven =
+            Driven { lease: lease.clone(), cancel: watch::channel(None).0, lost: CancellationToken::new() };
+        if let Some(earlier) = self.driven().insert(lease.run, driven.clone()) {
+            // It was claimed again while it was still here: its own lease is an older one.
+            earlier.lost.cancel();
+        }
+        driven
+    }
+
+    pub(super) fn rest(&self, lease: &Lease) {
+        let mut driven = self.driven();
+        if driven.get(&lease.run).is_some_and(|driven| driven.lease.epoch == lease.epoch) {
+            driven.remove(&lease.run);
+        }
+        drop(driven);
+        self.rested.notify_waiters();
+        // There is room, and perhaps the next run of its thread.
+        self.work.notify_one();
+    }
+
+    pub(super) fn leases(&self) -> Vec<Lease> {
+        self.driven().values().map(|driven| driven.lease.clone()).collect()
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.driven().is_empty()
+    }
+
+    /// Stops a run if it is driven here; gives whether it is.
+    pub(super) fn stop_here(&self, run: RunId, kind: CancelKind) -> bool {
+        let found = self.driven().get(&run).cloned();
+        if let Some(driven) = &found {
+            driven.cancel.send_if_modified(|wish| wish.replace(kind) != Some(kind));
+        }
+        found.is_some()
+    }
+
+    /// The lease of a run is lost: what it does is in vain.
+    pub(super) fn lose(&self, lease: &Lease) {
+        let driven = self.driven();
+        if let Some(driven) = driven.get(&lease.run).filter(|driven| driven.lease.epoch == lease.epoch) {
+            driven.lost.cancel();
+        }
+    }
+}
