@@ -8,6 +8,7 @@
 mod options;
 mod error;
 mod spec;
+mod pages;
 mod feed;
 mod feeds;
 mod tasks;

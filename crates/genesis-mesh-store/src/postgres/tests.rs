@@ -180,6 +180,7 @@ async fn stores_that_write_one_thread_at_one_time_wait_for_each_other() {
     let pending = |task| Entry::Pending {
         checkpoint: CheckpointId(1),
         fact: FactRecord::Resumed {
+            run: None,
             answer: Some(serde_json::json!(task)),
             answers: BTreeMap::new(),
             writes: Vec::new(),

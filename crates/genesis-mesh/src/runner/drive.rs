@@ -4,6 +4,7 @@
 //! Never: tells an end that is not in the log.
 
 use super::answer;
+use super::error::DriveError;
 use super::feed::Feed;
 use super::feeds;
 use super::graph;
@@ -101,7 +102,9 @@ async fn drive(hub: Arc<Hub>, claimed: Claimed, driven: Driven, feed: Arc<Feed>)
             biased;
             () = driven.lost.cancelled() => None,
             () = hub.gives_back.cancelled() => None,
-            () = writer.over() => Some(failed(&too_long(hub.options.log_bytes_max))),
+            () = writer.over() => {
+                Some(failed(&DriveError::LogTooLong { bytes_max: hub.options.log_bytes_max }.into()))
+            }
             ended = work(&job) => Some(ended),
         };
         match ended {
@@ -133,9 +136,8 @@ async fn drive(hub: Arc<Hub>, claimed: Claimed, driven: Driven, feed: Arc<Feed>)
         }
         Ok(()) => {}
     }
-    if hub.feeds.rest(run.id, &feed) {
-        hub.tasks.spawn(feeds::follow(Arc::clone(&hub), run.id, feed));
-    }
+    hub.feeds.rest(run.id, &feed);
+    feeds::follow(&hub, run.id, &feed);
     hub.rest(&lease);
 }
 
@@ -145,11 +147,7 @@ async fn work(job: &Job<'_>) -> Ended {
     let error = match worked {
         Ok(Ok(ended)) => return ended,
         Ok(Err(error)) => error,
-        Err(_) => RunError::Logged {
-            code: "internal".to_owned(),
-            message: "the run failed by a mistake of this program; its log says more".to_owned(),
-            param: None,
-        },
+        Err(_) => DriveError::Internal.into(),
     };
     failed(&error)
 }
@@ -157,14 +155,7 @@ async fn work(job: &Job<'_>) -> Ended {
 async fn attempt(job: &Job<'_>) -> Result<Ended, RunError> {
     let (hub, run) = (job.hub, job.run);
     if run.attempt > hub.options.attempts_max {
-        return Err(RunError::Logged {
-            code: "run_poisoned".to_owned(),
-            message: format!(
-                "the run was begun {} times and came no further; see the log of the server for what ended it",
-                run.attempt - 1
-            ),
-            param: None,
-        });
+        return Err(DriveError::Poisoned { attempts: run.attempt - 1 }.into());
     }
     let spec: Spec = serde_json::from_str(&run.input).map_err(|error| {
         store_error(&StoreError::Corrupt { message: format!("the run's input can't be read: {error}") })
@@ -202,11 +193,6 @@ fn failed(error: &RunError) -> Ended {
     let event = NewEvent { class: EventClass::End, data, memo: None };
     let end = RunEnd { status: RunStatus::Failed, error: Some(told), rolls_back: false };
     Ended { events: vec![event], end }
-}
-
-fn too_long(bytes_max: usize) -> RunError {
-    let message = format!("the run has told more than {bytes_max} bytes, the limit of its log");
-    RunError::Logged { code: "log_too_long".to_owned(), message, param: None }
 }
 
 fn store_error(error: &StoreError) -> RunError {

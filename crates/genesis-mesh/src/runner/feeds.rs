@@ -7,15 +7,13 @@
 
 use super::feed::Feed;
 use super::hub::Hub;
+use super::pages::PAGE;
 use futures_util::StreamExt;
 use genesis_mesh_core::bus::{Hints, Topic};
 use genesis_mesh_core::run::RunId;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-/// So many events are read from the store at one time.
-pub(super) const PAGE: usize = 512;
 
 /// Feeds by run.
 #[derive(Debug, Default)]
@@ -30,17 +28,16 @@ impl Feeds {
     pub(super) fn drive(&self, run: RunId) -> Arc<Feed> {
         let mut map = self.map();
         let feed = Arc::clone(map.entry(run).or_default());
-        feed.drive(true);
+        feed.driver(true);
         feed
     }
 
-    /// The feed of a run for one more reader, and whether it is new: then somebody must follow the log.
-    pub(super) fn read(&self, run: RunId) -> (Arc<Feed>, bool) {
+    /// The feed of a run for one more reader.
+    pub(super) fn read(&self, run: RunId) -> Arc<Feed> {
         let mut map = self.map();
-        let is_new = !map.contains_key(&run);
         let feed = Arc::clone(map.entry(run).or_default());
         feed.reader(true);
-        (feed, is_new)
+        feed
     }
 
     /// A reader is gone.
@@ -51,14 +48,12 @@ impl Feeds {
         }
     }
 
-    /// The run is driven here no more. Gives whether somebody must follow its log.
-    pub(super) fn rest(&self, run: RunId, feed: &Arc<Feed>) -> bool {
+    /// A task drives the run no more.
+    pub(super) fn rest(&self, run: RunId, feed: &Arc<Feed>) {
         let mut map = self.map();
-        let is_read = feed.drive(false);
-        if !is_read {
+        if feed.driver(false) {
             remove(&mut map, run, feed);
         }
-        is_read && !feed.is_over()
     }
 
     /// How many readers a run has here.
@@ -73,11 +68,17 @@ fn remove(map: &mut HashMap<RunId, Arc<Feed>>, run: RunId, feed: &Arc<Feed>) {
     }
 }
 
+/// Has the log of a run followed, if that is needed and nobody does it.
+pub(super) fn follow(hub: &Arc<Hub>, run: RunId, feed: &Arc<Feed>) {
+    if feed.begin_following() {
+        hub.tasks.spawn(follow_log(Arc::clone(hub), run, Arc::clone(feed)));
+    }
+}
+
 /// Follows the log of a run until it ends, nobody reads it, or it is driven here.
-pub(super) async fn follow(hub: Arc<Hub>, run: RunId, feed: Arc<Feed>) {
+async fn follow_log(hub: Arc<Hub>, run: RunId, feed: Arc<Feed>) {
     let mut hints = hub.bus.subscribe(Topic::Run(run)).await.ok();
-    let is_wanted = || feed.readers() > 0 && !feed.is_driven() && !feed.is_over();
-    while is_wanted() {
+    while feed.goes_on_following() {
         match hub.store.events(run, feed.last(), PAGE).await {
             Ok(events) if events.is_empty() => {
                 if matches!(hub.store.run(run).await, Ok(None)) {

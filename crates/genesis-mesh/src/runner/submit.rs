@@ -5,7 +5,7 @@
 
 use super::drive::{begin, event, last_event};
 use super::hub::Hub;
-use super::spec::{Ask, Spec, body_hash, thread_label, thread_name};
+use super::spec::{Ask, Spec, body_hash, named_thread, own_thread, thread_name};
 use crate::graph_agent::Begin;
 use crate::name;
 use crate::schema::InputError;
@@ -68,7 +68,7 @@ impl Submission {
         let spec: Spec = serde_json::from_str(&run.input)
             .map_err(|error| StoreError::Corrupt { message: format!("the input of {}: {error}", run.id) })?;
         Ok(Self {
-            thread: run.thread.as_deref().map(|thread| thread_label(thread).to_owned()),
+            thread: named_thread(run).map(str::to_owned),
             principal: run.principal.clone(),
             metadata: run.metadata.clone(),
             ..Self::new(run.agent.clone(), spec.ask)
@@ -96,7 +96,12 @@ pub(crate) async fn submit(hub: &Arc<Hub>, submission: Submission) -> Result<Sub
     check(hub, &submission)?;
     let kind =
         if submission.if_busy == IfBusy::Rollback { CancelKind::Rollback } else { CancelKind::Interrupt };
-    let accepted = hub.store.accept(new_run(hub, submission)?).await?;
+    let key = submission.idempotency_key.clone();
+    let accepted = hub.store.accept(new_run(hub, submission)?).await.map_err(|error| match (error, key) {
+        // As the caller sent it, not as the store knows it.
+        (StoreError::KeyReused { .. }, Some(key)) => StoreError::KeyReused { key },
+        (error, _) => error,
+    })?;
     for run in accepted.stopped {
         if !hub.stop_here(run, kind) {
             hub.bus.publish(Hint::Cancelled { run });
@@ -149,6 +154,8 @@ fn new_run(hub: &Hub, submission: Submission) -> Result<NewRun, StartError> {
     let id = hub.run_id();
     let first = Update::Run { run_id: id.to_string(), thread_id: submission.thread.clone() };
     let thread = submission.thread.map(|thread| thread_name(submission.principal.as_deref(), &thread));
+    let is_graph = hub.agents.get(&submission.agent).is_some_and(|agent| agent.graph().is_some());
+    let own = || is_graph.then(|| own_thread(id));
     let idempotency = submission.idempotency_key.map(|key| IdempotencyKey {
         key: format!("{}\n{key}", submission.principal.as_deref().unwrap_or_default()),
         body_hash: body_hash(&submission.agent, thread.as_deref(), &submission.ask),
@@ -166,7 +173,8 @@ fn new_run(hub: &Hub, submission: Submission) -> Result<NewRun, StartError> {
     Ok(NewRun {
         id,
         agent: submission.agent,
-        thread,
+        // A graph has one in any case: the store deletes it with the run.
+        thread: thread.or_else(own),
         input,
         principal: submission.principal,
         idempotency,
@@ -181,7 +189,7 @@ fn new_run(hub: &Hub, submission: Submission) -> Result<NewRun, StartError> {
 
 /// The first event of a run that was just accepted, as readers see it.
 fn first_event(run: &Run) -> LogEvent {
-    let thread_id = run.thread.as_deref().map(|thread| thread_label(thread).to_owned());
+    let thread_id = named_thread(run).map(str::to_owned);
     let first = Update::Run { run_id: run.id.to_string(), thread_id };
     let event = event(&first, EventClass::Fact, None);
     LogEvent { seq: 1, at_ms: run.created_at_ms, class: event.class, data: event.data.into(), memo: None }

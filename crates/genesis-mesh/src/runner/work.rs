@@ -31,6 +31,7 @@ pub(crate) async fn work(
     drained: impl Future<Output = ()> + Send,
 ) {
     let _abort = hub.tasks.abort_guard();
+    let _idle = Idle(&hub);
     // 1 Whoever had runs of a store of one process is gone.
     if hub.options.is_alone {
         match hub.store.release_all().await {
@@ -68,6 +69,15 @@ pub(crate) async fn work(
     }
     // 5 Followers of logs end.
     hub.tasks.end().await;
+}
+
+/// Whoever drops the work has no room for runs any more.
+struct Idle<'a>(&'a Hub);
+
+impl Drop for Idle<'_> {
+    fn drop(&mut self) {
+        self.0.is_working.store(false, Ordering::Relaxed);
+    }
 }
 
 /// Asks a run to stop, here or wherever it is driven.

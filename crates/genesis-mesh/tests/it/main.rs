@@ -9,4 +9,5 @@ mod probe;
 mod examples;
 mod derive;
 mod graph;
+mod log;
 mod attack;

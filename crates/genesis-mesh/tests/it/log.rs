@@ -1,0 +1,13 @@
+//! The log of runs from outside: what is kept, told and gone on with, whatever happens to the process or the store.
+
+pub(crate) mod faulty;
+mod faults;
+pub(crate) mod world;
+mod read;
+mod answers;
+mod crash;
+mod resume;
+mod stop;
+mod queue;
+mod shared;
+mod outage;
