@@ -1,6 +1,7 @@
 //! Charter: implementations of the contracts `RunStore` and `Items`, and the suites that hold each of them to its contract.
 //!
-//! Owns: the stores in memory, which are the specification that all others are compared with, and the store on SQLite.
+//! Owns: the stores in memory, which are the specification that all others are compared with, the stores on SQLite and
+//! PostgreSQL, and the buses that carry hints.
 //! Never: folds facts or runs a graph; a store keeps and finds.
 //! Flow: a runner claims runs, commits their events and entries, and asks for lineages; `conformance` has one check
 //! for each sentence of the contract.

@@ -86,15 +86,14 @@ fn step(run: u128, number: u64) -> Commit {
     Commit { number, events: vec![event(number)], entries, end: None, is_progress: true }
 }
 
-/// Commits steps of a run until `is_over`; one whose answer is that the database is away is sent again with its number.
+/// Commits steps under a lease until `is_over`; one whose answer is that the database is away is sent again with its number.
 /// Gives how many were acknowledged.
-async fn work(store: &PostgresStore, run: u128, is_over: impl Fn() -> bool) -> u64 {
-    let lease = begin(store, run).await;
-    let mut number = 0;
+async fn work(store: &PostgresStore, lease: &Lease, is_over: impl Fn() -> bool) -> u64 {
+    let (run, mut number) = (lease.run.0, 0);
     while !is_over() {
         number += 1;
         loop {
-            match store.commit(&lease, step(run, number)).await {
+            match store.commit(lease, step(run, number)).await {
                 Ok(committed) => {
                     assert_eq!(committed.last_seq, number + 1, "run {run}");
                     break;
@@ -123,8 +122,9 @@ async fn a_database_that_is_killed_in_the_middle_of_commits_loses_and_repeats_no
     let cluster = PostgresCluster::start().await.expect("a cluster");
     let store = PostgresStore::connect(&cluster.url(), &fresh()).await.expect("a store");
     let (is_over, steps) = (std::sync::atomic::AtomicBool::new(false), AtomicU32::new(0));
-    let runs = join_all((1..=16).map(|run| {
-        work(&store, run, || {
+    let leases = join_all((1..=16).map(|run| begin(&store, run))).await;
+    let runs = join_all(leases.iter().map(|lease| {
+        work(&store, lease, || {
             steps.fetch_add(1, Ordering::Relaxed);
             is_over.load(Ordering::Relaxed)
         })
