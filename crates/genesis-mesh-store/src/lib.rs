@@ -9,9 +9,11 @@
 mod clock;
 mod weight;
 mod task;
+mod parts;
 mod memory;
 mod sqlite;
 mod postgres;
+mod carry;
 mod items;
 mod bus;
 pub mod conformance;
@@ -19,8 +21,10 @@ pub mod conformance;
 pub mod testing;
 
 pub use bus::{LocalBus, LossyBus, LossyOptions};
+pub use carry::{DiskStore, Found, carry};
 pub use clock::Clock;
 pub use items::{Embed, ItemsIndex, ItemsOptions, MemoryItems};
 pub use memory::MemoryStore;
+pub use parts::{CarryError, Counts};
 pub use postgres::{PostgresOptions, PostgresStore};
 pub use sqlite::{SqliteOptions, SqliteStore};
