@@ -41,6 +41,12 @@ export GENESIS_MESH_TEST_MODEL GENESIS_MESH_BIN
 step rust cargo test --workspace --locked --no-fail-fast --features genesis-mesh-server/echo
 # The house rules are a test of xtask, which has run by now.
 step lint scripts/lint.sh --without-tidy
+# Everything is killed, again and again, and nothing may be lost or done twice. More seeds: `cargo xtask chaos --help`.
+chaos() {
+  "$target/debug/xtask" chaos --program "$target/debug/examples/chaos" --seconds 8 "$@"
+}
+step chaos-sqlite chaos --store sqlite --seed 1
+step chaos-postgres chaos --store postgres --seed 2 --seeds 2
 GENESIS_MESH_DIFFERENTIAL="$target/debug/examples/differential"
 export GENESIS_MESH_DIFFERENTIAL
 step graphs .venv-langgraph/bin/python -m pytest tests/differential --quiet -r fEs

@@ -23,7 +23,7 @@ PR_SET_PDEATHSIG = 1
 class Server:
     """A running `genesis-mesh` and what it printed."""
 
-    def __init__(self, *arguments, environment=None, binary=BINARY):
+    def __init__(self, *arguments, environment=None, binary=BINARY, port=0):
         # On Linux the kernel ends the server with its parent, however the tests end.
         die_with_parent = None
         if sys.platform == "linux":
@@ -33,7 +33,7 @@ class Server:
         self.address = None
         self._ready = threading.Event()
         self.process = subprocess.Popen(
-            [binary, "--host", "127.0.0.1", "--port", "0", *arguments],
+            [binary, "--host", "127.0.0.1", "--port", str(port), *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -58,6 +58,10 @@ class Server:
     @property
     def output(self):
         return "".join(self.lines)
+
+    @property
+    def port(self):
+        return int(self.address.rpartition(":")[2])
 
     def ws(self, agent="smollm2"):
         return f"ws://{self.address}/ws/{agent}"
@@ -120,8 +124,8 @@ def start():
     """Starts servers that a test may end itself; none outlives it."""
     started = []
 
-    def start_server(*arguments):
-        server = Server(*arguments)
+    def start_server(*arguments, **options):
+        server = Server(*arguments, **options)
         started.append(server)
         server.wait_until_ready()
         return server

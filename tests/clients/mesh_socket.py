@@ -34,15 +34,24 @@ async def read_update(socket):
 
 
 async def read_answer(socket):
-    """Reads updates up to `done` or `error`."""
-    deltas = []
+    """Reads updates up to `done` or `error`; their numbers rise."""
+    deltas, seq = [], 0
     while True:
         update = await read_update(socket)
-        if update["type"] != "delta":
-            assert update["type"] in ("done", "error"), update
-            return Answer(deltas, update)
-        assert set(update) == {"type", "text"} and update["text"], update
-        deltas.append(update["text"])
+        # A request that was not accepted has no number.
+        number = update.pop("seq", None)
+        if number is not None:
+            assert number > seq, update
+            seq = number
+        match update["type"]:
+            case "run":
+                assert seq == 1 and update["run_id"], update
+            case "delta":
+                assert set(update) == {"type", "text"} and update["text"] and number, update
+                deltas.append(update["text"])
+            case other:
+                assert other in ("done", "error"), update
+                return Answer(deltas, update)
 
 
 async def ask(socket, **request):

@@ -26,13 +26,22 @@ def fixtures():
 
 
 async def updates(url, request):
-    """All updates of one run, up to its end."""
+    """All updates of one run after the first, up to its end; they are numbered without a gap."""
     found = []
     async with connect(url) as socket:
         await socket.send(json.dumps(request))
         while not found or found[-1]["type"] not in ("done", "error"):
             found.append(json.loads(await asyncio.wait_for(socket.recv(), ANSWER_SECONDS)))
-    return found
+    if "seq" not in found[0]:
+        # Refused: there is no run.
+        return found
+    seq = 0
+    for update in found:
+        # Deltas that share a message have the number of the last of them.
+        assert update["seq"] == seq + 1 or (update["type"] == "delta" and update["seq"] > seq), found
+        seq = update.pop("seq")
+    assert found[0]["type"] == "run", found
+    return found[1:]
 
 
 def run(server, agent, **request):

@@ -231,7 +231,10 @@ def test_a_second_request_before_the_first_ended_is_refused_and_the_first_goes_o
                 update = json.loads(await socket.recv())
                 if update["type"] == "done":
                     return "".join(deltas), errors
-                (deltas.append(update["text"]) if update["type"] == "delta" else errors.append(update["error"]["code"]))
+                if update["type"] == "delta":
+                    deltas.append(update["text"])
+                elif update["type"] == "error":
+                    errors.append(update["error"]["code"])
 
     text_in_spite, errors = asyncio.run(talk())
     assert errors == ["run_in_progress"]

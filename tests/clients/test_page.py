@@ -1,6 +1,7 @@
 """The page at `/` in a real browser: headless Chromium, driven by its own driver."""
 
 import hashlib
+import signal
 
 import pytest
 from conftest import running
@@ -85,6 +86,43 @@ def test_a_long_answer_is_cancelled_and_the_next_one_runs(browser, site):
     at("send").click()
     wait(browser, lambda _: at("answer").text == "One two three.")
     assert not errors(browser)
+
+
+def test_an_answer_goes_on_after_its_server_was_killed(browser, start, tmp_path):
+    (tmp_path / "page.toml").write_text(
+        '[[rule]]\nwhen = { contains = "again" }\npieces = ["tick "]\nrepeat = 150\ndelay_ms = 10\n'
+    )
+    kept = ["--script", str(tmp_path / "page.toml"), "--store", "sqlite", "--data-dir", str(tmp_path / "data")]
+    site = start(*kept)
+    at = opened(browser, site)
+    at("input").send_keys("Count again.")
+    at("send").click()
+    wait(browser, lambda _: at("answer").text.count("tick") >= 10)
+    site.process.send_signal(signal.SIGKILL)
+    site.wait()
+    wait(browser, lambda _: "coming back" in at("state").text)
+    start(*kept, port=site.port)
+    wait(browser, lambda _: at("send").is_enabled())
+    assert at("answer").text.count("tick") == 150 and not at("state").text
+    browser.get_log("browser")  # Its tries while nobody was there are no mistakes.
+
+
+def test_an_answer_that_begins_again_is_shown_once(browser, start, tmp_path):
+    (tmp_path / "page.toml").write_text(
+        'goes_on = false\n[[rule]]\npieces = ["tick "]\nrepeat = 150\ndelay_ms = 10\n'
+    )
+    kept = ["--script", str(tmp_path / "page.toml"), "--store", "sqlite", "--data-dir", str(tmp_path / "data")]
+    site = start(*kept)
+    at = opened(browser, site)
+    at("input").send_keys("Count.")
+    at("send").click()
+    wait(browser, lambda _: at("answer").text.count("tick") >= 10)
+    site.process.send_signal(signal.SIGKILL)
+    site.wait()
+    start(*kept, port=site.port)
+    wait(browser, lambda _: at("send").is_enabled())
+    assert at("answer").text.count("tick") == 150
+    browser.get_log("browser")
 
 
 def test_the_docs_page_shows_the_operations_without_the_network(browser, site):

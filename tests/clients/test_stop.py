@@ -30,8 +30,8 @@ def wait_until_idle(server):
 
 async def start_long(socket):
     await socket.send(json.dumps(LONG))
-    update = await read_update(socket)
-    assert update["type"] == "delta", update
+    run, delta = await read_update(socket), await read_update(socket)
+    assert (run["type"], delta["type"]) == ("run", "delta"), (run, delta)
 
 
 def test_cancel_ends_an_answer_with_its_usage_and_the_socket_goes_on(server):

@@ -7,6 +7,8 @@
 mod model;
 mod quantize;
 mod bench;
+#[cfg(unix)]
+mod chaos;
 mod tidy;
 
 use clap::{Parser, Subcommand};
@@ -30,6 +32,9 @@ enum Task {
     /// Measures speed and memory, and holds them to their bounds.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Kills servers, databases and connections, and proves that no run is lost and no step is done twice.
+    #[cfg(unix)]
+    Chaos(chaos::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -38,5 +43,7 @@ fn main() -> anyhow::Result<()> {
         Task::Model => model::run(),
         Task::Quantize(arguments) => quantize::run(&arguments),
         Task::Bench(bench) => bench::run(bench),
+        #[cfg(unix)]
+        Task::Chaos(arguments) => chaos::run(&arguments),
     }
 }

@@ -70,8 +70,9 @@ pub fn derive_part(input: TokenStream) -> TokenStream {
 /// result is kept, so it can be serialised, deserialised and cloned. A function that returns no `Result` can't fail.
 ///
 /// `name = "…"` names the task in streams, in the place of the function's name. `retry` is how often it is tried, or a
-/// `RetryPolicy`; without it, once. `timeout` is the `Duration` that an attempt may take. It is sugar over
-/// `Context::call_with`: calls of one caller come in the same order whenever it runs.
+/// `RetryPolicy`; without it, once. `timeout` is the `Duration` that an attempt may take. `effect` says what it does to
+/// the world outside: `"pure"`, as it is without it, `"idempotent"` or `"at_most_once"`, as `Effect` tells. It is sugar
+/// over `Context::call_with`: calls of one caller come in the same order whenever it runs.
 #[proc_macro_attribute]
 pub fn task(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let item = parse_macro_input!(item as ItemFn);

@@ -15,6 +15,7 @@ struct Settings {
     name: Option<String>,
     retry: Option<TokenStream>,
     timeout: Option<TokenStream>,
+    effect: Option<TokenStream>,
 }
 
 pub(crate) fn expand(attribute: TokenStream, item: ItemFn) -> Result<TokenStream, Error> {
@@ -38,9 +39,11 @@ impl Settings {
                 "name" => settings.name = Some(function::name_of(value)?),
                 "retry" => settings.retry = Some(retry(value)?),
                 "timeout" => settings.timeout = Some(quote!(::core::option::Option::Some(#value))),
+                "effect" => settings.effect = Some(effect(value)?),
                 _ => {
-                    let reason = "a task has `name`, `retry` (how often it is tried, or a `RetryPolicy`) and `timeout` \
-                                  (of each attempt, a `Duration`)";
+                    let reason = "a task has `name`, `retry` (how often it is tried, or a `RetryPolicy`), `timeout` \
+                                  (of each attempt, a `Duration`) and `effect` (`\"pure\"`, `\"idempotent\"` or \
+                                  `\"at_most_once\"`)";
                     return Err(Error::new_spanned(key, reason));
                 }
             }
@@ -57,6 +60,23 @@ fn retry(value: &Expr) -> Result<TokenStream, Error> {
         return Err(Error::new_spanned(attempts, "a task is tried once or more often"));
     }
     Ok(quote!(::genesis_mesh::graph::RetryPolicy::attempts(#attempts)))
+}
+
+/// The name of an effect.
+fn effect(value: &Expr) -> Result<TokenStream, Error> {
+    let name = match value {
+        Expr::Lit(ExprLit { lit: Lit::Str(name), .. }) => name.value(),
+        _ => String::new(),
+    };
+    match name.as_str() {
+        "pure" => Ok(quote!(::genesis_mesh::graph::Effect::Pure)),
+        "idempotent" => Ok(quote!(::genesis_mesh::graph::Effect::Idempotent)),
+        "at_most_once" => Ok(quote!(::genesis_mesh::graph::Effect::AtMostOnce)),
+        _ => {
+            let reason = "an effect is `\"pure\"`, `\"idempotent\"` or `\"at_most_once\"`";
+            Err(Error::new_spanned(value, reason))
+        }
+    }
 }
 
 fn code(settings: &Settings, function: &Function) -> TokenStream {
@@ -79,6 +99,7 @@ fn code(settings: &Settings, function: &Function) -> TokenStream {
     let task = settings.name.clone().unwrap_or_else(|| name.to_string());
     let retry = settings.retry.iter();
     let timeout = settings.timeout.clone().unwrap_or_else(|| quote!(::core::option::Option::None));
+    let effect = settings.effect.clone().unwrap_or_else(|| quote!(::genesis_mesh::graph::Effect::Pure));
     quote! {
         #(#attributes)*
         #vis fn #name(
@@ -89,6 +110,7 @@ fn code(settings: &Settings, function: &Function) -> TokenStream {
         > + ::core::marker::Send + use<> {
             #body
             let options = ::genesis_mesh::graph::CallOptions {
+                effect: #effect,
                 retry: ::std::vec::Vec::from([#(#retry),*]),
                 timeout: ::genesis_mesh::graph::TimeoutPolicy {
                     run: #timeout,

@@ -5,6 +5,7 @@
 //! Flow: the descriptions are made once, when the routes are; a page is text that is part of the program.
 
 mod operation;
+mod runs;
 mod openapi;
 mod asyncapi;
 mod swagger;

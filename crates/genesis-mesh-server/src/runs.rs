@@ -4,8 +4,8 @@
 //! Never: runs agents; a request is decoded, sent through `served` or the mesh's waist, and encoded.
 //! Flow: `ask.rs` reads a body, `view.rs` writes rows, `events.rs` a log as JSON or as a stream.
 
-mod ask;
-mod view;
+pub(crate) mod ask;
+pub(crate) mod view;
 mod events;
 mod threads;
 
@@ -14,7 +14,8 @@ use crate::app::App;
 use crate::http::answer::ErrorAnswer;
 use crate::http::body::json;
 use crate::http::error::HttpError;
-use crate::served::{self, Surface};
+use crate::served;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -51,8 +52,19 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/v1/threads/{thread}/history", get(threads::history).fallback(only("GET")))
 }
 
+/// The id in a path, as it stands there.
+type RunPath = Result<Path<String>, PathRejection>;
+
 /// The id in a path.
-pub(super) fn run_id(text: &str) -> Result<RunId, ErrorAnswer> {
+///
+/// # Errors
+/// No run can have it.
+fn run_id(path: RunPath) -> Result<RunId, ErrorAnswer> {
+    let Path(text) = path.map_err(|_| HttpError::InvalidPath)?;
+    parse_id(&text)
+}
+
+fn parse_id(text: &str) -> Result<RunId, ErrorAnswer> {
     let message =
         || format!("{text:?} is no id of a run; it looks like 0192f0c1-2b3c-7d4e-8f90-123456789abc");
     // A stored completion is named after its run.
@@ -75,7 +87,7 @@ struct ListQuery {
 async fn list(
     State(app): State<Arc<App>>,
     Extension(principal): Extension<Principal>,
-    query: Result<Query<ListQuery>, axum::extract::rejection::QueryRejection>,
+    query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, ErrorAnswer> {
     let Query(query) = query.map_err(|error| view::invalid_query(&error.body_text()))?;
     let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
@@ -83,7 +95,7 @@ async fn list(
         thread: query.thread_id.map(|thread| genesis_mesh::thread_name(principal.owner(), &thread)),
         agent: query.agent,
         statuses: query.status.into_iter().collect(),
-        before: query.before.as_deref().map(run_id).transpose()?,
+        before: query.before.as_deref().map(parse_id).transpose()?,
         principal: principal.owner().map(str::to_owned),
         limit: Some(limit + 1),
     });
@@ -110,19 +122,20 @@ async fn create(
 }
 
 async fn accept(app: &App, principal: &Principal, submission: Submission) -> Result<Response, ErrorAnswer> {
-    principal.may_run(&submission.agent).map_err(|error| ErrorAnswer::from(&error))?;
-    let read = served::submit(app, principal, Surface::Runs, submission).await;
-    let read = read.map_err(|refusal| ErrorAnswer::from(&refusal))?;
-    Ok((StatusCode::ACCEPTED, Json(RunView::of(&read.run))).into_response())
+    // Nobody waits for it: the permit is for its start alone.
+    let _permit = principal.permit(&submission.agent).map_err(|error| ErrorAnswer::from(&error))?;
+    let submission = Submission { principal: principal.owner().map(str::to_owned), ..submission };
+    let submitted = app.mesh.submit(submission).await.map_err(|error| ErrorAnswer::from(&error))?;
+    Ok((StatusCode::ACCEPTED, Json(RunView::of(&submitted.run))).into_response())
 }
 
 /// One run.
 async fn one(
     State(app): State<Arc<App>>,
     Extension(principal): Extension<Principal>,
-    Path(run): Path<String>,
+    run: RunPath,
 ) -> Result<Response, ErrorAnswer> {
-    let row = served::own_run(&app, &principal, run_id(&run)?).await;
+    let row = served::own_run(&app, &principal, run_id(run)?).await;
     let row = row.map_err(|refusal| ErrorAnswer::from(&refusal))?;
     Ok(Json(RunView::of(&row)).into_response())
 }
@@ -131,9 +144,9 @@ async fn one(
 async fn delete(
     State(app): State<Arc<App>>,
     Extension(principal): Extension<Principal>,
-    Path(run): Path<String>,
+    run: RunPath,
 ) -> Result<Response, ErrorAnswer> {
-    let run = run_id(&run)?;
+    let run = run_id(run)?;
     served::own_run(&app, &principal, run).await.map_err(|refusal| ErrorAnswer::from(&refusal))?;
     app.mesh.delete_run(run).await.map_err(|error| ErrorAnswer::from(&error))?;
     Ok(Json(json!({"run_id": run, "deleted": true})).into_response())
@@ -148,11 +161,11 @@ struct CancelQuery {
 async fn cancel(
     State(app): State<Arc<App>>,
     Extension(principal): Extension<Principal>,
-    Path(run): Path<String>,
-    query: Result<Query<CancelQuery>, axum::extract::rejection::QueryRejection>,
+    run: RunPath,
+    query: Result<Query<CancelQuery>, QueryRejection>,
 ) -> Result<Response, ErrorAnswer> {
     let Query(query) = query.map_err(|error| view::invalid_query(&error.body_text()))?;
-    let run = run_id(&run)?;
+    let run = run_id(run)?;
     served::own_run(&app, &principal, run).await.map_err(|refusal| ErrorAnswer::from(&refusal))?;
     let kind = query.action.unwrap_or(CancelKind::Interrupt);
     app.mesh.cancel(run, kind).await.map_err(|error| ErrorAnswer::from(&error))?;
@@ -165,9 +178,9 @@ async fn cancel(
 async fn retry(
     State(app): State<Arc<App>>,
     Extension(principal): Extension<Principal>,
-    Path(run): Path<String>,
+    run: RunPath,
 ) -> Result<Response, ErrorAnswer> {
-    let row = served::own_run(&app, &principal, run_id(&run)?).await;
+    let row = served::own_run(&app, &principal, run_id(run)?).await;
     let row = row.map_err(|refusal| ErrorAnswer::from(&refusal))?;
     let again = Submission::again(&row).map_err(|error| ErrorAnswer::from(&error))?;
     accept(&app, &principal, again).await

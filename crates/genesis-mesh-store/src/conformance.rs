@@ -61,7 +61,7 @@ const CHECKS: &[Check] = &[
 ///
 /// # Panics
 /// With all sentences of the contract that do not hold.
-pub async fn run_all(make: impl AsyncFn() -> Arc<dyn Store>) {
+pub async fn run_all<S: Store>(make: impl AsyncFn() -> Arc<S>) {
     let mut broken = String::new();
     for (sentence, check) in CHECKS {
         note(&mut broken, sentence, check(&*make().await).await);

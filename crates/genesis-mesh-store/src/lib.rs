@@ -20,7 +20,7 @@ pub mod conformance;
 #[cfg(unix)]
 pub mod testing;
 
-pub use bus::{LocalBus, LossyBus, LossyOptions};
+pub use bus::{LocalBus, LossyBus, LossyOptions, NatsBus, PostgresBus};
 pub use carry::{DiskStore, Found, carry};
 pub use clock::Clock;
 pub use items::{Embed, ItemsIndex, ItemsOptions, MemoryItems};

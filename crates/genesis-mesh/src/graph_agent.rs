@@ -10,9 +10,9 @@ use crate::graph_speech::{GraphEnd, GraphSpeech};
 use crate::schema::InputError;
 use crate::update::{RunError, Update};
 use futures_core::Stream;
-use genesis_mesh_core::run::Namespace;
+use genesis_mesh_core::run::{FactRecord, Namespace};
 use genesis_mesh_core::state::State;
-use genesis_mesh_core::store::{HistoryQuery, ThreadKey};
+use genesis_mesh_core::store::{HistoryQuery, Link, ThreadKey};
 use genesis_mesh_core::stream::{Event, StreamMode, StreamModes};
 use genesis_mesh_core::{BoxFuture, GenerateRequest, Prompt};
 use serde_json::{Value, json};
@@ -37,10 +37,17 @@ pub(crate) trait GraphAgent: Send + Sync + fmt::Debug {
     /// Begins a run. `is_chat`: who asked reads text alone, so a last message that no model streamed is told as text.
     fn start(&self, input: Value, is_chat: bool) -> GraphRun;
 
-    /// Runs on a thread, and gives every event to a log.
-    fn run_logged(&self, begin: Begin, place: Place) -> BoxFuture<'static, Result<GraphEnd, RunError>>;
+    /// Runs on a thread, and gives every event to a log. `has_begun`: a crash has cut the same run, of which the first fact
+    /// is kept; it goes on from there.
+    fn run_logged(
+        &self,
+        begin: Begin,
+        has_begun: bool,
+        place: Place,
+    ) -> BoxFuture<'static, Result<GraphEnd, RunError>>;
 
-    /// Whether a run is on its way on a thread: its newest checkpoint has this run in its metadata.
+    /// Whether a run is on its way on a thread: its newest checkpoint has this run in its metadata, or the run went on from
+    /// that.
     fn has_begun<'a>(&'a self, place: &'a Place) -> BoxFuture<'a, Result<bool, RunError>>;
 
     /// Where a thread stands, as JSON.
@@ -105,7 +112,12 @@ impl<S: State> GraphAgent for Graph<S> {
         }
     }
 
-    fn run_logged(&self, begin: Begin, place: Place) -> BoxFuture<'static, Result<GraphEnd, RunError>> {
+    fn run_logged(
+        &self,
+        begin: Begin,
+        has_begun: bool,
+        place: Place,
+    ) -> BoxFuture<'static, Result<GraphEnd, RunError>> {
         let request = match begin {
             Begin::Input(input) => self.run(input),
             Begin::GoOn => self.go_on(),
@@ -114,6 +126,7 @@ impl<S: State> GraphAgent for Graph<S> {
         };
         let Place { store, thread, run, log } = place;
         let request = request.store(store).thread(thread).metadata(RUN_ID, &run).run_id(run);
+        let request = if has_begun { request.recovering() } else { request };
         let ended = request.logged(MODES.into_iter().collect(), log);
         Box::pin(async move { GraphEnd::of(&ended.await.map_err(|error| RunError::graph(&error))?) })
     }
@@ -121,11 +134,15 @@ impl<S: State> GraphAgent for Graph<S> {
     fn has_begun<'a>(&'a self, place: &'a Place) -> BoxFuture<'a, Result<bool, RunError>> {
         Box::pin(async move {
             let key = ThreadKey { thread: place.thread.clone(), ns: Namespace::default() };
-            let newest = HistoryQuery { limit: Some(1), ..HistoryQuery::default() };
-            let found = place.store.history(&key, newest).await;
-            let found = found.map_err(|error| RunError::graph(&error.into()))?;
-            let made_by = found.first().and_then(|checkpoint| checkpoint.metadata.get(RUN_ID));
-            Ok(made_by.and_then(Value::as_str) == Some(place.run.as_str()))
+            let lineage = place.store.lineage(&key, None).await;
+            let lineage = lineage.map_err(|error| RunError::graph(&error.into()))?;
+            let Some(Link { checkpoint, pending, .. }) = lineage.last() else { return Ok(false) };
+            let has_resumed = |fact: &FactRecord| match fact {
+                FactRecord::Resumed { run, .. } => run.as_ref() == Some(&place.run),
+                _ => false,
+            };
+            let made_by = checkpoint.metadata.get(RUN_ID).and_then(Value::as_str);
+            Ok(made_by == Some(place.run.as_str()) || pending.iter().any(has_resumed))
         })
     }
 

@@ -8,7 +8,8 @@ use genesis_mesh_core::bus::{Bus, BusError};
 use genesis_mesh_core::log::RunStore;
 use genesis_mesh_core::store::StoreError;
 use genesis_mesh_store::{
-    DiskStore, Found, LocalBus, MemoryStore, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore,
+    DiskStore, Found, LocalBus, MemoryStore, NatsBus, PostgresBus, PostgresOptions, PostgresStore, SqliteOptions,
+    SqliteStore,
 };
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,10 @@ use std::sync::Arc;
 
 /// The name of the database in a data folder.
 const DATABASE: &str = "genesis-mesh.db";
+
+/// The name under which servers of one mesh find each other on a bus; two meshes on one server hear each other, which
+/// costs them some looks at their stores and nothing else.
+const BUS_NAME: &str = "mesh";
 
 /// Where runs and threads are kept.
 #[derive(Clone, Default)]
@@ -152,7 +157,8 @@ impl BusSource {
     pub async fn open(self) -> Result<Arc<dyn Bus>, BusError> {
         Ok(match self {
             Self::Local => Arc::new(LocalBus::new()),
-            Self::Postgres(_) | Self::Nats(_) => Arc::new(LocalBus::new()), // UNTIL MERGE
+            Self::Postgres(url) => Arc::new(PostgresBus::connect(&url, BUS_NAME).await?),
+            Self::Nats(url) => Arc::new(NatsBus::connect(&url, BUS_NAME).await?),
             Self::Open(bus) => bus,
         })
     }

@@ -5,9 +5,9 @@
 //! Flow: `GenesisMesh::setup` gives a [`Mesh`], [`Mesh::start`] gives a [`Run`], a stream of [`Update`]s.
 #![forbid(unsafe_code)]
 
+mod name;
 pub mod graph;
 mod schema;
-mod name;
 mod start;
 mod update;
 mod parser;
@@ -49,7 +49,7 @@ pub use genesis_mesh_models::{
 };
 pub use genesis_mesh_store::{
     CarryError, Counts, DiskStore, Found, ItemsOptions, LocalBus, LossyBus, LossyOptions, MemoryItems,
-    MemoryStore, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, carry,
+    MemoryStore, NatsBus, PostgresBus, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, carry,
 };
 pub use input::{
     FunctionForm, FunctionNameForm, JsonSchemaForm, ModelInput, NamedToolForm, ResponseFormat, Stop,
@@ -60,7 +60,9 @@ pub use mesh::Mesh;
 pub use parser::Parser;
 pub use pipeline::Pipeline;
 pub use run::Run;
-pub use runner::{Ask, LogError, RunReader, RunnerOptions, Submission, Submitted, thread_label, thread_name};
+pub use runner::{
+    Ask, LogError, RunReader, RunnerOptions, Submission, Submitted, named_thread, thread_label, thread_name,
+};
 pub use schema::{InputError, InputProblem, Schema};
 pub use setup::{GenesisMesh, SetupError, SetupProblem};
 pub use source::{LoadFailure, ModelSource};

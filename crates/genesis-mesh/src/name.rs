@@ -3,8 +3,6 @@
 //! Owns: the rule that a name is usable as one part of a path, and the search for the nearest name.
 //! Never: knows what the names stand for.
 
-use crate::schema::InputError;
-
 /// The longest name, in bytes: long enough for a model's file name, short enough for a log line.
 const NAME_BYTES_MAX: usize = 64;
 
@@ -17,20 +15,6 @@ pub(crate) fn is_valid(name: &str) -> bool {
     name.len() <= NAME_BYTES_MAX
         && name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())
         && name.bytes().all(inner)
-}
-
-/// Checks a text that callers choose freely, and that is a key of the store.
-///
-/// # Errors
-/// It is empty, longer than `bytes_max`, begins with `_`, which the mesh keeps for itself, or has a control character.
-pub(crate) fn check_key(field: &str, text: &str, bytes_max: usize) -> Result<(), InputError> {
-    if text.is_empty() || text.len() > bytes_max {
-        return Err(InputError::at(field, format!("has 1 to {bytes_max} bytes, not {}", text.len())));
-    }
-    if text.starts_with('_') || text.chars().any(char::is_control) {
-        return Err(InputError::at(field, "must not begin with `_` or have control characters"));
-    }
-    Ok(())
 }
 
 /// The known name that `name` most likely meant, if one is near enough.

@@ -8,26 +8,27 @@
 mod options;
 mod error;
 mod spec;
+mod pages;
 mod feed;
 mod feeds;
 mod tasks;
 mod history;
+mod hub;
+mod follow;
 mod writer;
 mod leased;
-mod hub;
+mod job;
 mod answer;
 mod graph;
 mod drive;
 mod reader;
 mod submit;
 mod work;
-#[cfg(test)]
-mod tests;
 
 pub use error::LogError;
 pub use options::RunnerOptions;
 pub use reader::RunReader;
-pub use spec::{Ask, thread_label, thread_name};
+pub use spec::{Ask, named_thread, thread_label, thread_name};
 pub use submit::{Submission, Submitted};
 
 pub(crate) use hub::Hub;

@@ -14,7 +14,14 @@ const HOMES: [(&str, &[&str], &str); 4] = [
     (
         "tokio::spawn",
         // A test's server is no part of the program; it owns the handle of its one task.
-        &["crates/genesis-mesh-server/src/tasks.rs", "crates/genesis-mesh-server/src/testing.rs"],
+        &[
+            "crates/genesis-mesh-server/src/tasks.rs",
+            "crates/genesis-mesh-server/src/testing.rs",
+            // Runs that no reader drives.
+            "crates/genesis-mesh/src/runner/tasks.rs",
+            // The lanes of a store and the lines of a bus, which end with them.
+            "crates/genesis-mesh-store/src/task.rs",
+        ],
         "spawn through the owner's task set",
     ),
     ("task::spawn", &[], "spawn through the owner's task set"),

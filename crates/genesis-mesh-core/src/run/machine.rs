@@ -130,6 +130,8 @@ impl Machine {
     pub fn limit(&mut self, steps: u32, breakpoints: Breakpoints) {
         self.last_step = self.step().saturating_add(i64::from(steps)).saturating_add(1);
         self.breakpoints = breakpoints;
+        // A plan that was made before they were known has not looked at them.
+        self.has_passed_before = false;
     }
 
     /// The graph.

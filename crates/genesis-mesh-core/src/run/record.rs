@@ -69,6 +69,9 @@ pub enum FactRecord {
         /// What the caller wrote.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         writes: Vec<WriteRecord>,
+        /// The run that went on, if it is one that is logged: after a crash it must not go on, and answer, twice.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<String>,
     },
     /// A run began again from an earlier checkpoint.
     Forked {
@@ -318,7 +321,7 @@ impl FactRecord {
                     Some(Answer::ById(answers)) => (None, answers),
                     None => (None, BTreeMap::new()),
                 };
-                Self::Resumed { answer, answers, writes: names(writes)? }
+                Self::Resumed { answer, answers, writes: names(writes)?, run: None }
             }
             Fact::Forked { checkpoint } => Self::Forked { checkpoint: *checkpoint },
             Fact::TaskFinished { task, writes, answers } => {
@@ -409,7 +412,7 @@ impl FactRecord {
                 };
                 vec![Fact::InputReceived { checkpoint, input }]
             }
-            Self::Resumed { answer, answers, writes } => {
+            Self::Resumed { answer, answers, writes, .. } => {
                 let by_id = (!answers.is_empty()).then_some(Answer::ById(answers));
                 vec![Fact::Resumed { answer: answer.map(Answer::One).or(by_id), writes: ids(writes)? }]
             }

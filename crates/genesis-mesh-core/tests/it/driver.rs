@@ -222,6 +222,7 @@ fn makes_checkpoint(fact: &Fact) -> bool {
         fact,
         Fact::Resumed { .. }
             | Fact::TaskCalled { .. }
+            | Fact::CallBegun { .. }
             | Fact::TaskFinished { .. }
             | Fact::TaskFailed { .. }
             | Fact::TaskInterrupted { .. }

@@ -66,7 +66,8 @@ fn fact(machine: &Machine, (kind, place, other, writes): Dice) -> Fact {
             Fact::TaskFailed { task, failure, is_handled: place.is_multiple_of(2), answers }
         }
         8 => Fact::TaskCalled { caller: task, index: u32::from(other), name: Arc::from("call") },
-        9 | 10 => Fact::StepCommitted { checkpoint },
+        9 => Fact::CallBegun { task },
+        10 | 11 => Fact::StepCommitted { checkpoint },
         _ => Fact::StateUpdated { checkpoint, updates: vec![(u32::from(place % 9), writes)] },
     }
 }

@@ -36,6 +36,11 @@ async fn misspelt(a: i64) -> std::fmt::Result {
     Ok(())
 }
 
+#[task(effect = "twice")]
+async fn unheard_of(a: i64) -> i64 {
+    a
+}
+
 #[entrypoint]
 async fn without_input(context: genesis_mesh::graph::Context) -> Result<(), String> {
     Ok(())

@@ -10,6 +10,7 @@ mod gauge;
 mod screen;
 mod lines;
 mod told;
+mod answer;
 mod socket;
 mod talk;
 
@@ -18,6 +19,7 @@ use super::remote::key;
 use crate::outcome::Outcome;
 use crate::settings::Settings;
 use crate::signals::{SignalKind, Signals};
+use answer::Answer;
 use clap::Args;
 use conversation::Conversation;
 use gauge::Gauge;
@@ -166,7 +168,7 @@ impl Chat {
     async fn answer(&mut self, text: &str, signals: &mut Signals) -> Result<Option<End>, Problem> {
         self.conversation.ask(text);
         let mut gauge = Gauge::start();
-        let (mut answer, mut end) = (String::new(), None);
+        let (mut answer, mut end) = (Answer::default(), None);
         let asked = tokio::select! {
             asked = self.talk.ask(&self.agent, &self.conversation) => asked,
             signal = signals.next_kind() => {
@@ -192,16 +194,21 @@ impl Chat {
                 },
             };
             match now {
-                Told::Text(piece) => {
+                Told::Text { message, text } => {
                     gauge.piece();
-                    self.screen.piece(&piece)?;
-                    answer.push_str(&piece);
+                    self.screen.piece(&text)?;
+                    answer.push(message, &text);
                 }
+                Told::Void(message) => {
+                    self.screen.void()?;
+                    answer.void(message.as_deref());
+                }
+                Told::Lost(why) => self.screen.note(&format!("\n{why}; coming back"))?,
                 Told::Call(call) => self.screen.piece(&call)?,
                 Told::Nothing => {}
                 Told::End { output_tokens, finish_reason } => {
                     self.screen.end(&gauge.read(output_tokens), &finish_reason)?;
-                    self.conversation.answer(answer);
+                    self.conversation.answer(answer.text());
                     return Ok(end);
                 }
                 Told::Failed(Failure { code, message }) => {

@@ -23,7 +23,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(crate) struct ErrorAnswer {
     pub(crate) status: StatusCode,
     pub(crate) code: Cow<'static, str>,
-    pub(crate) message: String,
+    /// In a box: an error that is given back by value stays small.
+    pub(crate) message: Box<str>,
     /// The field at fault, as a path.
     pub(crate) param: Option<String>,
     /// All that is wrong with the input; empty if it is one thing.
@@ -63,7 +64,7 @@ impl ErrorAnswer {
     pub(crate) fn new(
         status: StatusCode,
         code: impl Into<Cow<'static, str>>,
-        message: impl Into<String>,
+        message: impl Into<Box<str>>,
     ) -> Self {
         let (param, problems, headers) = (None, Vec::new(), Vec::new());
         Self { status, code: code.into(), message: message.into(), param, problems, headers }
@@ -201,7 +202,8 @@ impl From<&RunError> for ErrorAnswer {
         match error {
             RunError::Model(error) => Self::from(error),
             RunError::Logged { code, message, param } => {
-                Self::new(StatusCode::BAD_GATEWAY, code.clone(), message).with_param(param.as_deref())
+                Self::new(StatusCode::BAD_GATEWAY, code.clone(), message.as_str())
+                    .with_param(param.as_deref())
             }
             _ => Self::new(StatusCode::BAD_GATEWAY, error.code().to_owned(), error.to_string())
                 .with_should_retry(error.is_retryable()),

@@ -19,6 +19,10 @@ pub(crate) enum HttpError {
     UnknownAgent { message: String },
     #[error("the path is no valid UTF-8")]
     InvalidPath,
+    #[error("{message}")]
+    InvalidQuery { message: String },
+    #[error("there is no thread {thread:?}")]
+    UnknownThread { thread: String },
     #[error("{method} is not allowed here; use {allowed}")]
     MethodNotAllowed { method: String, allowed: &'static str },
     #[error("this is a WebSocket; send `Connection: Upgrade` and `Upgrade: websocket`")]
@@ -37,6 +41,8 @@ impl HttpError {
             Self::UnknownRoute { .. } => "route_not_found",
             Self::UnknownAgent { .. } => "agent_not_found",
             Self::InvalidPath => "invalid_path",
+            Self::InvalidQuery { .. } => "invalid_query",
+            Self::UnknownThread { .. } => "thread_not_found",
             Self::MethodNotAllowed { .. } => "method_not_allowed",
             Self::UpgradeRequired => "upgrade_required",
             Self::WebSocketVersion => "websocket_version_unsupported",
@@ -47,8 +53,10 @@ impl HttpError {
 
     fn status(&self) -> StatusCode {
         match self {
-            Self::UnknownRoute { .. } | Self::UnknownAgent { .. } => StatusCode::NOT_FOUND,
-            Self::InvalidPath | Self::WebSocketKey => StatusCode::BAD_REQUEST,
+            Self::UnknownRoute { .. } | Self::UnknownAgent { .. } | Self::UnknownThread { .. } => {
+                StatusCode::NOT_FOUND
+            }
+            Self::InvalidPath | Self::InvalidQuery { .. } | Self::WebSocketKey => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::UpgradeRequired | Self::WebSocketVersion => StatusCode::UPGRADE_REQUIRED,
             Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,

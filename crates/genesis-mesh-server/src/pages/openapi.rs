@@ -5,6 +5,7 @@
 //! Flow: made once, when the routes are.
 
 use super::operation::Operation;
+use super::runs;
 use crate::app::App;
 use crate::chat::body::ChatBody;
 use crate::chat::completion::{ChatChunk, ChatCompletion};
@@ -14,8 +15,8 @@ use serde_json::{Map, Value, json};
 
 /// What the server says of itself.
 const ABOUT: &str = "Agents over HTTP, for the official clients of OpenAI's chat API. `model` names an agent; \
-                     `GET /v1/models` lists them. Agents over WebSocket: `/asyncapi.json`. Every error has the \
-                     form of `Error`, and a stable `code`.";
+                     `GET /v1/models` lists them. Runs are logged: `/v1/runs`. Agents over WebSocket: \
+                     `/asyncapi.json`. Every error has the form of `Error`, and a stable `code`.";
 
 /// The document for the agents of `app`.
 pub(super) fn document(app: &App) -> Value {
@@ -35,6 +36,7 @@ pub(super) fn document(app: &App) -> Value {
         "tags": [
             {"name": "chat", "description": "OpenAI's chat API"},
             {"name": "agents", "description": "Agents and their sockets"},
+            {"name": "runs", "description": "Runs and threads: what is kept"},
             {"name": "server", "description": "The state of this server"},
         ],
         "security": if app.options.keys.is_empty() { json!([]) } else { json!([{"key": []}]) },
@@ -83,6 +85,7 @@ fn paths(agent: &str, reads: &mut SchemaGenerator, writes: &mut SchemaGenerator)
     });
     if let Some(paths) = paths.as_object_mut() {
         paths.extend(agents(agent));
+        paths.extend(runs::paths(agent, reads, writes));
         paths.extend(server());
     }
     paths

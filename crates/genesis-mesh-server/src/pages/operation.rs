@@ -7,24 +7,27 @@
 use serde_json::{Map, Value, json};
 
 /// What each status means, in the words of this server.
-const STATUSES: [(u16, &str); 17] = [
+const STATUSES: [(u16, &str); 20] = [
     (101, "The connection is a WebSocket now"),
     (200, "The answer"),
+    (202, "It is in the store; its log tells its end"),
     (400, "The request is wrong; `param` names the field"),
     (401, "A key is missing, wrong, expired or revoked"),
     (403, "The key has no right to this, or the origin is not allowed"),
-    (404, "No such agent or path"),
+    (404, "No such agent, run, thread or path"),
     (405, "Another method is needed; `allow` names it"),
     (408, "The request took too long to arrive"),
+    (409, "The thread is busy, or the idempotency key stands for another request"),
     (413, "The body is too large"),
     (415, "The body is no JSON"),
     (426, "This is a WebSocket"),
     (429, "Too much at the same time; `retry-after` says when to come back"),
     (431, "The headers are too large"),
-    (500, "The model failed"),
+    (500, "The model failed, or the store holds what can't be read"),
     (502, "The model's server failed, or its answer was cut"),
-    (503, "The queue is full, or the server is stopping"),
+    (503, "The queue is full, the store can't be reached, or the server is stopping"),
     (504, "The model's server took too long"),
+    (507, "The store has no room left"),
 ];
 
 /// An operation that is being described.
@@ -48,12 +51,26 @@ impl Operation {
     }
 
     /// One part of the path.
-    pub(super) fn path_part(mut self, name: &str, text: &str, example: &str) -> Self {
-        let part = json!({
+    pub(super) fn path_part(self, name: &str, text: &str, example: &str) -> Self {
+        self.parameter(&json!({
             "name": name, "in": "path", "required": true, "description": text,
             "schema": {"type": "string", "minLength": 1}, "example": example,
-        });
-        self.fields.insert("parameters".to_owned(), json!([part]));
+        }))
+    }
+
+    /// One parameter of the query.
+    pub(super) fn query(self, name: &str, text: &str, schema: &Value) -> Self {
+        self.parameter(&json!({"name": name, "in": "query", "description": text, "schema": schema}))
+    }
+
+    /// One header of the request.
+    pub(super) fn header(self, name: &str, text: &str, schema: &Value) -> Self {
+        self.parameter(&json!({"name": name, "in": "header", "description": text, "schema": schema}))
+    }
+
+    fn parameter(mut self, parameter: &Value) -> Self {
+        let parameters = self.fields.entry("parameters").or_insert_with(|| json!([]));
+        parameters.as_array_mut().into_iter().for_each(|all| all.push(parameter.clone()));
         self
     }
 

@@ -1,4 +1,5 @@
-// The page at `/`: picks an agent, sends an input over its socket, shows the answer as it comes.
+// The page at `/`: picks an agent, sends an input over its socket, shows the answer as it comes. A run outlives its
+// connection, and even its server: whoever comes back with its id and the number of its last event reads on.
 "use strict";
 
 const at = (id) => document.getElementById(id);
@@ -8,7 +9,12 @@ const [send, cancel, figures, answer, state] = ["send", "cancel", "figures", "an
 let models = []; // what `GET /v1/models` lists
 let channels = {}; // input schemas by agent
 let socket = null; // the open socket, with the agent that it belongs to
-let run = null; // the times of the run that goes on
+let run = null; // the run that goes on: its times, its place in the log, what it told
+
+// A run waits so long for a client that is cut off, and a client so long for a server that is started again.
+const GRACE_SECONDS = 30;
+const BACK_MS = 60_000;
+const BETWEEN_TRIES_MS = 500;
 
 const secret = () => key.value.trim() || sessionStorage.getItem("genesis-key") || "";
 
@@ -67,40 +73,89 @@ function message(text) {
 const base64url = (text) =>
   btoa(String.fromCharCode(...new TextEncoder().encode(text))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 
-function open() {
-  if (socket?.agent === agent.value && socket.readyState === WebSocket.OPEN) return Promise.resolve(socket);
+function open(name) {
+  if (socket?.agent === name && socket.readyState === WebSocket.OPEN) return Promise.resolve(socket);
   socket?.close();
-  const url = new URL(`/ws/${encodeURIComponent(agent.value)}`, location.href);
+  const url = new URL(`/ws/${encodeURIComponent(name)}`, location.href);
   url.protocol = url.protocol.replace("http", "ws");
+  url.searchParams.set("on_disconnect", `grace=${GRACE_SECONDS}s`);
   const opened = secret() ? new WebSocket(url, ["genesis.v1", `bearer.${base64url(secret())}`]) : new WebSocket(url);
-  opened.agent = agent.value;
+  opened.agent = name;
   opened.onmessage = (event) => hear(JSON.parse(event.data));
   socket = opened;
   return new Promise((resolve, reject) => {
-    opened.onopen = () => resolve(opened);
+    let wasOpen = false;
+    opened.onopen = () => {
+      wasOpen = true;
+      resolve(opened);
+    };
     opened.onclose = (event) => {
       const why = event.reason || `the socket closed with ${event.code}`;
-      if (run) end(why, true);
       reject(new Error(why));
+      if (wasOpen && socket === opened) lost(why);
     };
   });
 }
 
+// The connection ended before the run did: come back, and read on after the last event.
+async function lost(why) {
+  const mine = run;
+  if (!mine) return;
+  if (!mine.id) return end(why, true);
+  say(`${why}; coming back …`);
+  for (const until = performance.now() + BACK_MS; performance.now() < until; ) {
+    await new Promise((resolve) => setTimeout(resolve, BETWEEN_TRIES_MS));
+    if (run !== mine) return;
+    try {
+      const opened = await open(mine.agent);
+      if (run !== mine) return;
+      opened.send(JSON.stringify({ type: "resume", run_id: mine.id, after: mine.seq }));
+      say("");
+      return;
+    } catch { /* not yet */ }
+  }
+  if (run === mine) end(why, true);
+}
+
+// Shows a piece of the answer; with its message it can be taken back.
+function tell(text, message) {
+  const piece = document.createTextNode(text);
+  run.told.push({ piece, message });
+  answer.append(piece);
+}
+
+// What was told of a message, or of all of the answer, is void: it begins again.
+function takeBack(message) {
+  const isVoid = (told) => message === undefined || told.message === message;
+  run.told.filter(isVoid).forEach((told) => told.piece.remove());
+  run.told = run.told.filter((told) => !isVoid(told));
+}
+
 function hear(update) {
   if (!run) return;
+  if (update.seq) run.seq = update.seq;
   switch (update.type) {
+    case "run":
+      run.id = update.run_id;
+      break;
+    case "reset":
+      takeBack(update.message);
+      break;
     case "delta":
       run.first ??= performance.now();
       run.pieces += 1;
-      answer.append(update.text);
+      tell(update.text, update.message);
       show();
       break;
     case "tool_call":
       run.first ??= performance.now();
-      answer.append(`\n${update.name}(${update.arguments})\n`);
+      tell(`\n${update.name}(${update.arguments})\n`);
+      break;
+    case "interrupt":
+      for (const question of update.interrupts) tell(`\n\n? ${JSON.stringify(question.value)}`);
       break;
     case "output":
-      answer.append(`\n\n${JSON.stringify(update.value, null, 2)}`);
+      tell(`\n\n${JSON.stringify(update.value, null, 2)}`);
       break;
     case "done":
       run.pieces = update.usage.output_tokens || run.pieces;
@@ -108,6 +163,8 @@ function hear(update) {
       end(update.finish_reason === "stop" ? "" : `ended: ${update.finish_reason}`);
       break;
     case "error":
+      // The server stops and has given the run back: whoever comes after it goes on.
+      if (update.error.code === "stopping" && run.id) break;
       end(`${update.error.code}: ${update.error.message}`, true);
       break;
   }
@@ -133,11 +190,11 @@ at("ask").addEventListener("submit", async (event) => {
   answer.textContent = "";
   figures.value = "";
   say("");
-  run = { sent: performance.now(), first: undefined, pieces: 0 };
+  run = { agent: agent.value, sent: performance.now(), first: undefined, pieces: 0, id: "", seq: 0, told: [] };
   send.disabled = true;
   cancel.disabled = false;
   try {
-    const opened = await open();
+    const opened = await open(run.agent);
     run.sent = performance.now();
     opened.send(JSON.stringify(message(input.value)));
   } catch (error) {
@@ -147,7 +204,10 @@ at("ask").addEventListener("submit", async (event) => {
 input.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) at("ask").requestSubmit();
 });
-cancel.addEventListener("click", () => socket?.send('{"type":"cancel"}'));
+cancel.addEventListener("click", () => {
+  if (socket?.readyState === WebSocket.OPEN) socket.send('{"type":"cancel"}');
+  else if (run) end("ended: nobody to tell; the run stops by itself", true);
+});
 agent.addEventListener("change", describe);
 at("unlock").addEventListener("click", load);
 load();

@@ -7,25 +7,37 @@ use crate::http::answer::ErrorAnswer;
 use genesis_mesh::graph::InterruptId;
 use genesis_mesh::log::IfBusy;
 use genesis_mesh::{Ask, InputError, Submission};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// The body: one of `input`, `answer`, `answers`, `go_on`.
-#[derive(Debug, Deserialize)]
+/// The body of `POST /v1/runs`: an agent, and one of `input`, `answer`, `answers`, `go_on`.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RunBody {
+pub(crate) struct RunBody {
+    /// The agent that runs.
     agent: String,
+    /// What it is to work on: a value that fits its schema.
     input: Option<Value>,
+    /// The answer to the one question that its thread asks.
     answer: Option<Value>,
+    /// Answers by the ids of their questions.
+    #[schemars(with = "Option<BTreeMap<String, Value>>")]
     answers: Option<BTreeMap<InterruptId, Value>>,
+    /// Go on where its thread stands.
     #[serde(default)]
     go_on: bool,
+    /// The thread that it runs on, which begins with its first run; without it a graph runs on one of its own.
+    #[schemars(length(min = 1, max = 255))]
     thread_id: Option<String>,
+    /// What becomes of it if its thread has a run that has not ended.
     #[serde(default)]
     if_busy: IfBusy,
+    /// What its caller says of it.
     #[serde(default)]
     metadata: Map<String, Value>,
+    /// How long it is kept after its end; without it until it is deleted.
     ttl_seconds: Option<u64>,
 }
 

@@ -4,14 +4,15 @@
 //! Never: skips or repeats an event: a cursor is the number of the last event that its client has.
 //! Source: `id`, `Last-Event-ID` and comments are those of server-sent events in the HTML standard, section 9.2.
 
-use super::{run_id, view};
+use super::{RunPath, run_id, view};
 use crate::access::Principal;
 use crate::app::App;
 use crate::http::answer::ErrorAnswer;
 use crate::served::{self, LoggedRun, Surface};
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
@@ -42,12 +43,12 @@ pub(super) struct EventsQuery {
 pub(super) async fn read(
     State(app): State<Arc<App>>,
     Extension(principal): Extension<Principal>,
-    Path(run): Path<String>,
-    query: Result<Query<EventsQuery>, axum::extract::rejection::QueryRejection>,
+    run: RunPath,
+    query: Result<Query<EventsQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, ErrorAnswer> {
     let Query(query) = query.map_err(|error| view::invalid_query(&error.body_text()))?;
-    let run = run_id(&run)?;
+    let run = run_id(run)?;
     let last_seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let after: Seq = query.after.or(last_seen).unwrap_or(0);
     let accepts = headers

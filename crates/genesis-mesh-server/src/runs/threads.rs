@@ -8,13 +8,13 @@ use super::{PAGE, PAGE_MAX};
 use crate::access::Principal;
 use crate::app::App;
 use crate::http::answer::ErrorAnswer;
-use axum::extract::rejection::QueryRejection;
+use crate::http::error::HttpError;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use genesis_mesh::log::{RunQuery, ThreadInfo, ThreadQuery};
-use genesis_mesh::thread_name;
+use genesis_mesh::{thread_label, thread_name};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -50,16 +50,13 @@ pub(super) async fn list(
 async fn find(
     app: &App,
     principal: &Principal,
-    thread: &str,
+    thread: Result<Path<String>, PathRejection>,
 ) -> Result<(ThreadInfo, Option<String>), ErrorAnswer> {
-    let id = thread_name(principal.owner(), thread);
+    let Path(thread) = thread.map_err(|_| HttpError::InvalidPath)?;
+    let id = thread_name(principal.owner(), &thread);
     let asked = ThreadQuery { id: Some(id.clone()), ..ThreadQuery::default() };
     let found = app.mesh.store().threads(asked).await.map_err(|error| ErrorAnswer::from(&error))?;
-    let message = || format!("there is no thread {thread:?}");
-    let info = found
-        .into_iter()
-        .next()
-        .ok_or_else(|| ErrorAnswer::new(StatusCode::NOT_FOUND, "thread_not_found", message()))?;
+    let info = found.into_iter().next().ok_or(HttpError::UnknownThread { thread })?;
     let newest = RunQuery { thread: Some(id), limit: Some(1), ..RunQuery::default() };
     let newest = app.mesh.runs(newest).await.map_err(|error| ErrorAnswer::from(&error))?;
     Ok((info, newest.into_iter().next().map(|run| run.agent)))
@@ -69,9 +66,9 @@ async fn find(
 pub(super) async fn one(
     State(app): State<Arc<App>>,
     Extension(principal): Extension<Principal>,
-    Path(thread): Path<String>,
+    thread: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ErrorAnswer> {
-    let (info, agent) = find(&app, &principal, &thread).await?;
+    let (info, agent) = find(&app, &principal, thread).await?;
     let mut shown = json!(ThreadView::of(&info));
     if let (Some(agent), Some(fields)) = (agent, shown.as_object_mut()) {
         let state = app.mesh.thread_state(&agent, &info.id).await;
@@ -85,11 +82,11 @@ pub(super) async fn one(
 pub(super) async fn history(
     State(app): State<Arc<App>>,
     Extension(principal): Extension<Principal>,
-    Path(thread): Path<String>,
+    thread: Result<Path<String>, PathRejection>,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, ErrorAnswer> {
     let Query(query) = query.map_err(|error| invalid_query(&error.body_text()))?;
-    let (info, agent) = find(&app, &principal, &thread).await?;
+    let (info, agent) = find(&app, &principal, thread).await?;
     let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
     let data = match agent {
         Some(agent) => app.mesh.thread_history(&agent, &info.id, limit).await,
@@ -103,9 +100,9 @@ pub(super) async fn history(
 pub(super) async fn delete(
     State(app): State<Arc<App>>,
     Extension(principal): Extension<Principal>,
-    Path(thread): Path<String>,
+    thread: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ErrorAnswer> {
-    let (info, _) = find(&app, &principal, &thread).await?;
+    let (info, _) = find(&app, &principal, thread).await?;
     app.mesh.delete_thread(&info.id).await.map_err(|error| ErrorAnswer::from(&error))?;
-    Ok(Json(json!({"thread_id": thread, "deleted": true})).into_response())
+    Ok(Json(json!({"thread_id": thread_label(&info.id), "deleted": true})).into_response())
 }

@@ -4,8 +4,9 @@
 //! Never: starts anything.
 
 use crate::http::answer::ErrorAnswer;
+use crate::http::error::HttpError;
 use axum::extract::Query;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, Uri};
 use genesis_mesh::log::IfBusy;
 use serde::Deserialize;
 use std::time::Duration;
@@ -48,7 +49,7 @@ impl SocketQuery {
     /// # Errors
     /// A parameter has no meaning.
     pub(super) fn read(uri: &Uri, headers: &HeaderMap) -> Result<Self, ErrorAnswer> {
-        let invalid = |message: String| ErrorAnswer::new(StatusCode::BAD_REQUEST, "invalid_query", message);
+        let invalid = |message: String| ErrorAnswer::from(HttpError::InvalidQuery { message });
         let Query(form) = Query::<Form>::try_from_uri(uri).map_err(|error| invalid(error.body_text()))?;
         let on_disconnect = match form.on_disconnect.as_deref() {
             None => None,

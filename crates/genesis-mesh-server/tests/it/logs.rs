@@ -209,6 +209,10 @@ async fn a_run_is_begun_followed_cancelled_tried_again_and_deleted_over_http() {
     let (status, run) = post(&desk, "/v1/runs", "Idempotency-Key: k\n", &body).await;
     assert_eq!((status, &run["metadata"]), (202, &json!({"a": 1})), "{run}");
     assert_eq!(post(&desk, "/v1/runs", "Idempotency-Key: k\n", &body).await.1["run_id"], run["run_id"]);
+    let other = json!({"agent": "puppet", "input": {"prompt": "echo a"}});
+    let (status, refused) = post(&desk, "/v1/runs", "Idempotency-Key: k\n", &other).await;
+    assert_eq!((status, &refused["error"]["code"]), (409, &json!("idempotency_key_reused")));
+    assert!(refused["error"]["message"].as_str().expect("words").contains("key `k`"), "{refused}");
     let path = format!("/v1/runs/{}", run["run_id"].as_str().expect("an id"));
     desk.puppet.live(1).await;
     let (status, cancelled) = post(&desk, &format!("{path}/cancel"), "", &json!({})).await;

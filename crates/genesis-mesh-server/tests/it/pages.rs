@@ -3,6 +3,7 @@
 use crate::desk::Desk;
 use genesis_mesh::Schema;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 fn client() -> reqwest::Client {
     // An error means that another test was first.
@@ -86,22 +87,85 @@ async fn every_described_operation_is_answered_as_described() {
     let desk = Desk::open().await;
     let document = document(&desk, "/openapi.json").await;
     let paths = document["paths"].as_object().unwrap();
-    assert!(paths.len() >= 10);
-    for (path, methods) in paths {
-        for (method, operation) in methods.as_object().unwrap() {
-            let filled = path.replace("{model}", "puppet").replace("{agent}", "puppet");
-            let method: reqwest::Method = method.to_uppercase().parse().unwrap();
-            let request = client().request(method.clone(), format!("http://{}{filled}", desk.addr));
-            let answer = request.send().await.unwrap();
-            let status = answer.status().as_u16().to_string();
-            assert!(
-                operation["responses"].get(&status).is_some(),
-                "{method} {path}: {status} is not described"
-            );
-            let body = answer.text().await.unwrap();
-            assert!(!body.contains("route_not_found"), "{method} {path} does not exist");
-        }
+    assert!(paths.len() >= 18);
+    let mut client = desk.client("puppet?thread_id=t").await;
+    client.send(json!({"prompt": "echo a"})).await;
+    let run = client.next_logged().await["run_id"].as_str().unwrap().to_owned();
+    let mut operations: Vec<_> = paths
+        .iter()
+        .flat_map(|(path, methods)| {
+            methods.as_object().unwrap().iter().map(move |(name, told)| (path, name, told))
+        })
+        .collect();
+    // What is there is asked for before it is deleted.
+    operations.sort_by_key(|(_, method, _)| *method == "delete");
+    let mut statuses = BTreeMap::new();
+    for (path, method, operation) in operations {
+        let filled = path.replace("{model}", "puppet").replace("{agent}", "puppet");
+        let filled = filled.replace("{run}", &run).replace("{thread}", "t");
+        let method: reqwest::Method = method.to_uppercase().parse().unwrap();
+        let request = self::client().request(method.clone(), format!("http://{}{filled}", desk.addr));
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16().to_string();
+        assert!(operation["responses"].get(&status).is_some(), "{method} {path}: {status} is not described");
+        let body = answer.text().await.unwrap();
+        assert!(!body.contains("route_not_found"), "{method} {path} does not exist");
+        statuses.insert(operation["operationId"].as_str().unwrap().to_owned(), status);
     }
+    for (id, status) in [
+        ("createRun", "415"),
+        ("readRun", "200"),
+        ("cancelRun", "202"),
+        ("retryRun", "202"),
+        ("deleteRun", "200"),
+        ("deleteThread", "200"),
+    ] {
+        assert_eq!(statuses[id], status, "{id}");
+    }
+}
+
+/// Holds a JSON answer to what the document says of it.
+fn check(document: &Value, operation: &Value, status: &str, answer: &Value) {
+    let schema = &operation["responses"][status]["content"]["application/json"]["schema"];
+    let schema = json!({"allOf": [schema], "components": document["components"]});
+    let held = Schema::compile(schema).unwrap().check(answer);
+    held.unwrap_or_else(|error| panic!("{answer} is not as described: {error}"));
+}
+
+#[tokio::test]
+async fn a_run_and_its_log_are_as_described() {
+    let desk = Desk::open().await;
+    let document = document(&desk, "/openapi.json").await;
+    let paths = &document["paths"];
+    let example = &paths["/v1/runs"]["post"]["requestBody"]["content"]["application/json"]["examples"]["plain"]
+        ["value"];
+    let mut body = example.clone();
+    body["agent"] = json!("puppet");
+    body["thread_id"] = json!("t");
+    let url = format!("http://{}/v1/runs", desk.addr);
+    let request = client().post(url).header("content-type", "application/json").body(body.to_string());
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), 202);
+    let run: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+    check(&document, &paths["/v1/runs"]["post"], "202", &run);
+    let id = run["run_id"].as_str().unwrap();
+    let (_, _, whole) = text(&desk, &format!("/v1/runs/{id}/events?stream=true")).await;
+    let last = whole.trim_end().rsplit("data: ").next().unwrap();
+    assert_eq!(serde_json::from_str::<Value>(last).unwrap()["type"], "done", "{whole}");
+    for (path, filled) in [
+        ("/v1/runs", "/v1/runs".to_owned()),
+        ("/v1/runs/{run}", format!("/v1/runs/{id}")),
+        ("/v1/runs/{run}/events", format!("/v1/runs/{id}/events")),
+        ("/v1/threads", "/v1/threads".to_owned()),
+        ("/v1/threads/{thread}", "/v1/threads/t".to_owned()),
+        ("/v1/threads/{thread}/history", "/v1/threads/t/history".to_owned()),
+    ] {
+        let (status, _, body) = text(&desk, &filled).await;
+        assert_eq!(status, 200, "{filled}: {body}");
+        check(&document, &paths[path]["get"], "200", &serde_json::from_str(&body).unwrap());
+    }
+    assert_eq!(text(&desk, "/v1/runs/%FF").await.0, 400);
+    assert_eq!(text(&desk, "/v1/threads/%FF").await.0, 400);
 }
 
 #[tokio::test]
@@ -135,12 +199,13 @@ async fn sockets_are_described_by_the_agents_own_schemas() {
     let mut client = desk.client("puppet").await;
     client.send(json!({"prompt": "echo one two"})).await;
     let update = json!({
-        "$ref": "#/components/schemas/Update", "components": document["components"],
+        "allOf": [document["components"]["messages"]["update"]["payload"]], "components": document["components"],
     });
     let update = Schema::compile(update).unwrap();
     loop {
-        let message = client.next().await;
+        let message = client.next_logged().await;
         update.check(&message).unwrap();
+        assert!(message["seq"].is_u64(), "{message}");
         if message["type"] == "done" {
             break;
         }

@@ -1,5 +1,7 @@
 //! Tests of the buses that need no server.
 
+mod servers;
+
 use super::{LocalBus, LossyBus, LossyOptions};
 use crate::conformance;
 use futures_util::{FutureExt as _, StreamExt as _};

@@ -3,7 +3,7 @@
 //! Owns: the checks and their names.
 //! Never: asks that no hint is lost, or that one comes once; only that a confirmed subscription of a healthy bus works.
 
-use super::{Outcome, holds, same};
+use super::{Outcome, holds, note, same};
 use futures_util::StreamExt as _;
 use genesis_mesh_core::BoxFuture;
 use genesis_mesh_core::bus::{Bus, Hint, Hints, Topic};
@@ -30,10 +30,7 @@ const CHECKS: &[Check] = &[
 pub async fn run_all_bus(make: impl AsyncFn() -> Arc<dyn Bus>) {
     let mut broken = String::new();
     for (sentence, check) in CHECKS {
-        let bus = make().await;
-        if let Err(seen) = check(&*bus).await {
-            broken.push_str(&format!("\n- {sentence}: {seen}"));
-        }
+        note(&mut broken, sentence, check(&*make().await).await);
     }
     assert!(broken.is_empty(), "the bus breaks its contract:{broken}");
 }

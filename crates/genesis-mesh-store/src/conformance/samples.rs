@@ -61,7 +61,12 @@ pub(super) fn ended(task: u128, value: impl Into<Value>) -> FactRecord {
 }
 
 pub(super) fn resumed(answer: impl Into<Value>) -> FactRecord {
-    FactRecord::Resumed { answer: Some(answer.into()), answers: BTreeMap::new(), writes: Vec::new() }
+    FactRecord::Resumed {
+        answer: Some(answer.into()),
+        answers: BTreeMap::new(),
+        writes: Vec::new(),
+        run: None,
+    }
 }
 
 /// A machine of a graph with the one node `node` and the channel `x`, before its input.

@@ -38,7 +38,7 @@ fn ended(checkpoint: u128, task: u128) -> Entry {
 
 #[tokio::test]
 async fn the_store_in_memory_keeps_the_contract() {
-    conformance::run_all(async || Arc::new(MemoryStore::new()) as Arc<dyn Store>).await;
+    conformance::run_all(async || Arc::new(MemoryStore::new())).await;
 }
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn the_suite_tells_which_sentence_a_store_breaks() {
         }
     }
 
-    conformance::run_all(async || Arc::new(Piling::default()) as Arc<dyn Store>).await;
+    conformance::run_all(async || Arc::new(Piling::default())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

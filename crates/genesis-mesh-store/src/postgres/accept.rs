@@ -6,9 +6,9 @@
 use super::cancel::stop;
 use super::change::lock_thread;
 use super::fault::Fault;
-use super::lease::{CLAIM_VALUES, lease_of};
+use super::lease::{claim_values, lease_of};
 use super::run::{COLUMNS, NOW, run_of};
-use super::value::{Id, name, number, to_json};
+use super::value::{Id, name, span, to_json};
 use deadpool_postgres::Transaction;
 use genesis_mesh_core::log::{Accepted, CancelKind, IfBusy, NewRun};
 use genesis_mesh_core::run::RunId;
@@ -29,21 +29,21 @@ pub(super) async fn accept(write: &Transaction<'_>, new: &NewRun) -> Result<Acce
     }
     insert(write, new).await?;
     if let Some(thread) = &new.thread {
-        let statement = format!(
-            "INSERT INTO threads (id, created_at_ms, used_at_ms, metadata) SELECT $1, c.now, c.now, '{{}}'
-             FROM (SELECT {NOW} AS now) c ON CONFLICT (id) DO UPDATE SET used_at_ms = excluded.used_at_ms"
-        );
-        let statement = write.prepare_cached(&statement).await?;
-        write.execute(&statement, &[&name(thread)]).await?;
+        let statement = "
+            INSERT INTO threads (id, created_at_ms, used_at_ms, metadata)
+            SELECT $1, created_at_ms, created_at_ms, '{}' FROM runs WHERE id = $2
+            ON CONFLICT (id) DO UPDATE SET used_at_ms = excluded.used_at_ms";
+        let statement = write.prepare_cached(statement).await?;
+        write.execute(&statement, &[&name(thread), &Id(new.id.0)]).await?;
     }
     let claim = new.claim.as_ref().filter(|_| is_free);
     let row = match claim {
         Some(claim) => {
-            let statement = format!("UPDATE runs r SET {CLAIM_VALUES} WHERE r.id = $3 RETURNING {COLUMNS}");
+            // All of an acceptance has one time.
+            let values = claim_values("r.created_at_ms");
+            let statement = format!("UPDATE runs r SET {values} WHERE r.id = $3 RETURNING {COLUMNS}");
             let statement = write.prepare_cached(&statement).await?;
-            write
-                .query_one(&statement, &[&name(&claim.owner), &number(claim.lease_ms), &Id(new.id.0)])
-                .await?
+            write.query_one(&statement, &[&name(&claim.owner), &span(claim.lease_ms), &Id(new.id.0)]).await?
         }
         None => {
             let statement =
@@ -61,7 +61,7 @@ async fn same(write: &Transaction<'_>, new: &NewRun) -> Result<Option<Accepted>,
     let (principal, key) = (new.principal.as_deref().map(name), new.idempotency.as_ref());
     let statement = format!(
         "SELECT {COLUMNS}, r.body_hash FROM runs r
-         WHERE coalesce(r.principal, '') = coalesce($1, '') AND r.idempotency = $2 AND $2 IS NOT NULL
+         WHERE coalesce(r.principal, '') = coalesce($1, '') AND (r.principal IS NULL) = ($1 IS NULL) AND r.idempotency = $2
          UNION ALL SELECT {COLUMNS}, NULL FROM runs r WHERE r.id = $3 LIMIT 1"
     );
     let statement = write.prepare_cached(&statement).await?;
@@ -125,7 +125,7 @@ async fn insert(write: &Transaction<'_>, new: &NewRun) -> Result<(), Fault> {
             &statement,
             &[
                 &Id(new.id.0),
-                &new.ttl_ms.map(number),
+                &new.ttl_ms.map(span),
                 &name(&new.agent),
                 &new.thread.as_deref().map(name),
                 &new.principal.as_deref().map(name),

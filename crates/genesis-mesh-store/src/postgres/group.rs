@@ -137,6 +137,13 @@ facts_gone AS (DELETE FROM facts f USING gone WHERE f.graph = gone.graph AND f.p
 snapshots_gone AS (
     DELETE FROM snapshots s USING gone, checkpoints c
     WHERE c.graph = gone.graph AND c.place > gone.mark AND s.graph = c.graph AND s.checkpoint = c.id
+    RETURNING s.graph
+),
+-- What the facts since the snapshot before weigh is not known: so much that a new one is wanted.
+graphs_wanting AS (
+    UPDATE graphs g SET fact_weight = 1::int8 << 40 FROM gone
+    WHERE g.graph = gone.graph AND g.graph IN (SELECT graph FROM snapshots_gone) AND EXISTS (
+        SELECT FROM checkpoints c WHERE c.graph = g.graph AND c.place <= gone.mark)
 ),
 checkpoints_gone AS (DELETE FROM checkpoints c USING gone WHERE c.graph = gone.graph AND c.place > gone.mark),
 graphs_gone AS (

@@ -94,37 +94,42 @@ impl Lane {
         }
     }
 
-    /// The outcomes of a group, in its order. If its transaction is refused, each job has one of its own.
+    /// The outcomes of a group, in its order. What may be repeated is sent once more if the connection was lost; if the
+    /// transaction is refused, each job has one of its own.
     async fn write_group(&self, jobs: &[&Job]) -> Outcomes {
         match self.write_together(jobs).await {
             Ok(outcomes) => outcomes,
-            Err(Fault::Lost(error)) => jobs.iter().map(|_| Err(error.clone())).collect(),
-            Err(fault) if jobs.len() == 1 => vec![Err(fault.error())],
-            Err(fault) => {
-                let is_of_all = self.connection().await.is_err();
-                let mut outcomes = Vec::with_capacity(jobs.len());
+            Err(Fault::Lost(error)) => self.repeat(jobs, &error).await,
+            Err(fault) if jobs.len() == 1 || self.connection().await.is_err() => {
                 let error = fault.error();
+                jobs.iter().map(|_| Err(error.clone())).collect()
+            }
+            Err(_) => {
+                let mut outcomes = Vec::with_capacity(jobs.len());
                 for job in jobs {
-                    let alone = match is_of_all {
-                        true => Err(error.clone()),
-                        false => match self.write_together(&[job]).await {
-                            Ok(mut outcomes) => {
-                                outcomes.pop().unwrap_or_else(|| Err(unavailable("no outcome")))
-                            }
-                            Err(fault) => Err(fault.error()),
-                        },
-                    };
-                    outcomes.push(alone);
+                    outcomes.push(only(self.write_together(&[job]).await));
                 }
                 outcomes
             }
         }
     }
 
-    /// One transaction, tried again if it clashed with another, or once if the connection was lost and it may be
-    /// repeated.
+    async fn repeat(&self, jobs: &[&Job], error: &StoreError) -> Outcomes {
+        let again: Vec<&Job> = jobs.iter().copied().filter(|job| job.is_repeatable()).collect();
+        let mut repeated = match self.write_together(&again).await {
+            Ok(outcomes) if !again.is_empty() => outcomes.into_iter(),
+            _ => Vec::new().into_iter(),
+        };
+        let lost = || Err(error.clone());
+        let outcome = |job: &&Job| match job.is_repeatable() {
+            true => repeated.next().unwrap_or_else(lost),
+            false => lost(),
+        };
+        jobs.iter().map(outcome).collect()
+    }
+
+    /// One transaction, tried again if it clashed with another.
     async fn write_together(&self, jobs: &[&Job]) -> Result<Outcomes, Fault> {
-        let mut may_repeat = jobs.iter().all(|job| job.is_repeatable());
         let mut clashes = 0;
         loop {
             let client = self.connection().await?;
@@ -133,10 +138,7 @@ impl Lane {
                 Ok(Err(Fault::Clash(_))) if clashes < CLASHES_MAX => clashes += 1,
                 Ok(Err(Fault::Lost(error))) => {
                     drop(Object::take(client));
-                    if !may_repeat {
-                        return Err(Fault::Lost(error));
-                    }
-                    may_repeat = false;
+                    return Err(Fault::Lost(error));
                 }
                 Ok(Err(fault)) => return Err(fault),
                 Err(_) => {
@@ -152,6 +154,12 @@ impl Lane {
     async fn connection(&self) -> Result<Object, Fault> {
         Ok(self.pool.get().await?)
     }
+}
+
+/// The outcome of a group of one.
+fn only(outcomes: Result<Outcomes, Fault>) -> Result<Done, StoreError> {
+    let outcome = outcomes.map_err(Fault::error)?.pop();
+    outcome.unwrap_or_else(|| Err(unavailable("a change has no outcome")))
 }
 
 /// The next group, and those that wait for it to end.

@@ -5,17 +5,19 @@
 
 use super::fault::Fault;
 use super::run::{COLUMNS, NOW, run_of};
-use super::value::{Id, count, name, number};
+use super::value::{Id, count, name, number, span};
 use deadpool_postgres::Client;
 use genesis_mesh_core::log::{Beat, CancelKind, Claim, Claimed, Lease, Run};
 use std::collections::HashMap;
 
-/// What a claim sets in a run: `$1` is the owner, `$2` the length of the lease.
-pub(super) const CLAIM_VALUES: &str =
-    "status = 'running', owner = $1, epoch = r.epoch + 1, attempt = r.attempt + 1,
-    lease_until_ms = floor(extract(epoch FROM clock_timestamp()) * 1000)::int8 + $2,
-    updated_at_ms = floor(extract(epoch FROM clock_timestamp()) * 1000)::int8, commit_number = 0,
-    mark = CASE WHEN r.epoch = 0 THEN nextval('places') << 20 ELSE r.mark END";
+/// What a claim sets in a run: `$1` is the owner, `$2` the length of the lease, `now` the time.
+pub(super) fn claim_values(now: &str) -> String {
+    format!(
+        "status = 'running', owner = $1, epoch = r.epoch + 1, attempt = r.attempt + 1, lease_until_ms = {now} + $2,
+         updated_at_ms = {now}, commit_number = 0,
+         mark = CASE WHEN r.epoch = 0 THEN nextval('places') << 20 ELSE r.mark END"
+    )
+}
 
 pub(super) fn lease_of(run: &Run) -> Lease {
     Lease { run: run.id, epoch: run.epoch }
@@ -23,6 +25,7 @@ pub(super) fn lease_of(run: &Run) -> Lease {
 
 pub(super) async fn claim(client: &Client, claim: &Claim) -> Result<Vec<Claimed>, Fault> {
     // Whoever is first in its thread stays it until it ends: turns are given under the thread's lock.
+    let claim_values = claim_values("c.now");
     let statement = format!(
         "WITH clock AS MATERIALIZED (SELECT {NOW} AS now),
          expired AS MATERIALIZED (
@@ -39,7 +42,7 @@ pub(super) async fn claim(client: &Client, claim: &Claim) -> Result<Vec<Claimed>
          ),
          picked AS MATERIALIZED (SELECT * FROM expired UNION ALL SELECT * FROM waiting),
          claimed AS (
-             UPDATE runs r SET {CLAIM_VALUES} FROM picked p WHERE r.id = p.id
+             UPDATE runs r SET {claim_values} FROM picked p, clock c WHERE r.id = p.id
              RETURNING {COLUMNS}, p.class, p.turn
          )
          SELECT * FROM claimed ORDER BY class, turn"
@@ -48,7 +51,7 @@ pub(super) async fn claim(client: &Client, claim: &Claim) -> Result<Vec<Claimed>
     let agents: Vec<_> = claim.agents.iter().map(|agent| name(agent)).collect();
     let limit = count(claim.limit);
     let rows =
-        client.query(&statement, &[&name(&claim.owner), &number(claim.lease_ms), &agents, &limit]).await?;
+        client.query(&statement, &[&name(&claim.owner), &span(claim.lease_ms), &agents, &limit]).await?;
     let mut claimed = Vec::with_capacity(rows.len());
     for row in &rows {
         let run = run_of(row)?;
@@ -75,7 +78,7 @@ pub(super) async fn heartbeat(client: &Client, leases: &[Lease], lease_ms: u64) 
     );
     let statement = client.prepare_cached(&statement).await?;
     let (ids, epochs) = columns(leases);
-    let rows = client.query(&statement, &[&ids, &epochs, &number(lease_ms)]).await?;
+    let rows = client.query(&statement, &[&ids, &epochs, &span(lease_ms)]).await?;
     let mut held: HashMap<(Id, i64), Option<CancelKind>> = HashMap::with_capacity(rows.len());
     for row in rows {
         let cancel = row.try_get::<_, Option<&str>>(2)?.and_then(CancelKind::of_name);

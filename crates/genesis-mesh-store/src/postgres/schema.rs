@@ -101,7 +101,8 @@ const MIGRATIONS: [&str; 1] = ["
     CREATE INDEX runs_open ON runs (thread, turn) WHERE status IN ('queued', 'running');
     CREATE INDEX runs_thread ON runs (thread, id);
     CREATE INDEX runs_expiring ON runs (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
-    CREATE UNIQUE INDEX runs_key ON runs (coalesce(principal, ''), idempotency) WHERE idempotency IS NOT NULL;
+    CREATE UNIQUE INDEX runs_key ON runs (idempotency, coalesce(principal, ''), (principal IS NULL))
+        WHERE idempotency IS NOT NULL;
     CREATE TABLE events (
         run uuid NOT NULL,
         seq int8 NOT NULL,

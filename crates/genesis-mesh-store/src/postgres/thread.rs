@@ -6,7 +6,7 @@
 use super::change::{lock_thread, remove};
 use super::fault::Fault;
 use super::run::NOW;
-use super::value::{Id, count, from_json, name, number, read_name, to_json};
+use super::value::{Id, count, from_json, name, read_name, span, to_json};
 use deadpool_postgres::{Client, Transaction};
 use genesis_mesh_core::log::{ThreadInfo, ThreadQuery};
 use genesis_mesh_core::run::RunId;
@@ -28,7 +28,7 @@ pub(super) async fn put(write: &Transaction<'_>, told: &ThreadInfo) -> Result<()
     let mut metadata: Map<String, Value> = from_json(known.try_get(0)?)?;
     metadata.extend(told.metadata.clone());
     let change = "UPDATE threads SET metadata = $2, ttl_ms = coalesce($3, ttl_ms) WHERE id = $1";
-    write.execute(change, &[&thread, &to_json(&metadata)?, &told.ttl_ms.map(number)]).await?;
+    write.execute(change, &[&thread, &to_json(&metadata)?, &told.ttl_ms.map(span)]).await?;
     Ok(())
 }
 

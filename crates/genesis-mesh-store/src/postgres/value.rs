@@ -74,6 +74,11 @@ pub(super) fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
+/// Milliseconds that can be added to a time: at most those of millions of years.
+pub(super) fn span(ms: u64) -> i64 {
+    number(ms).min(i64::MAX / 4)
+}
+
 pub(super) fn count(value: usize) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }

@@ -62,7 +62,7 @@ async fn the_store_on_sqlite_keeps_the_contract() {
     let (folder, count) = (folder(), AtomicUsize::new(0));
     conformance::run_all(async || {
         let name = format!("{}.db", count.fetch_add(1, Ordering::Relaxed));
-        Arc::new(SqliteStore::open(folder.path().join(name)).expect("a store")) as Arc<dyn Store>
+        Arc::new(SqliteStore::open(folder.path().join(name)).expect("a store"))
     })
     .await;
 }

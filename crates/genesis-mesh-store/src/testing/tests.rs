@@ -13,7 +13,7 @@ async fn number(cluster: &PostgresCluster, statement: &str) -> Result<i64, tokio
     };
     tokio::select! {
         answer = ask => answer,
-        ended = connection => { ended?; unreachable!("the client is there") }
+        ended = connection => { ended?; panic!("the connection has ended") }
     }
 }
 

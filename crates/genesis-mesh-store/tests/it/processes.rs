@@ -39,7 +39,7 @@ fn step(id: u128) -> Vec<Entry> {
         fact: Some(FactRecord::StepCommitted { checkpoint: CheckpointId(id) }),
     };
     let answer = Some(format!("{id:0900}").into());
-    let fact = FactRecord::Resumed { answer, answers: BTreeMap::new(), writes: Vec::new() };
+    let fact = FactRecord::Resumed { answer, answers: BTreeMap::new(), writes: Vec::new(), run: None };
     vec![Entry::Checkpoint(checkpoint), Entry::Pending { checkpoint: CheckpointId(id), fact }]
 }
 

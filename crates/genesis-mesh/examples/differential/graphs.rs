@@ -324,5 +324,6 @@ pub(crate) fn call_options(body: &Value, input: Value) -> CallOptions {
         timeout: timeout(body).unwrap_or_default(),
         cache: cache(body),
         input,
+        ..CallOptions::default()
     }
 }

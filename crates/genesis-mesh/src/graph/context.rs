@@ -47,7 +47,11 @@ impl Context {
         self.ask(value, Some(schema))
     }
 
-    fn ask<T: DeserializeOwned>(&self, value: Value, response_schema: Option<Value>) -> Result<T, NodeError> {
+    pub(super) fn ask<T: DeserializeOwned>(
+        &self,
+        value: Value,
+        response_schema: Option<Value>,
+    ) -> Result<T, NodeError> {
         let mut answers = self.0.answers.lock().unwrap_or_else(PoisonError::into_inner);
         let env = &self.0.live.env;
         let (answer, is_shared) = match answers.known.get(answers.read) {
@@ -142,6 +146,14 @@ impl Context {
     #[must_use]
     pub fn task_id(&self) -> TaskId {
         self.0.task.id
+    }
+
+    /// A key that names this call, or this task of a node, to the world outside: the same in each attempt, and when the
+    /// node runs again after a stop; another one for every other. A run that begins anew, and one that is forked, has new
+    /// ones, and so has what runs in a graph within this one that keeps nothing.
+    #[must_use]
+    pub fn idempotency_key(&self) -> String {
+        self.0.task.id.to_string()
     }
 
     /// The name of the node, or of the function that was called.

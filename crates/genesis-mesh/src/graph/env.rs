@@ -6,7 +6,7 @@
 use genesis_mesh_core::BoxFuture;
 use genesis_mesh_core::items::Items;
 use genesis_mesh_core::run::{CheckpointId, InterruptId};
-use genesis_mesh_core::store::Store;
+use genesis_mesh_core::store::{Entry, Store, ThreadKey};
 use genesis_mesh_core::stream::{Event, StreamMode, StreamModes};
 use serde_json::{Map, Value};
 use std::any::Any;
@@ -105,6 +105,8 @@ pub(crate) enum Teller {
 pub(crate) trait Log: Send + Sync {
     /// Takes an event; it is in the log before anything that the run keeps from now on.
     fn take(&self, event: Event);
+    /// Takes what is to be kept of the run's thread; it is in the store before anything that is told or kept from now on.
+    fn keep(&self, key: &ThreadKey, entries: Vec<Entry>);
     /// Returns when there is room for more.
     fn room(&self) -> BoxFuture<'_, ()>;
 }
@@ -139,6 +141,14 @@ impl Env {
         self.watch
             .as_ref()
             .is_some_and(|watch| (is_root || watch.has_subgraphs) && watch.modes.has_any(modes))
+    }
+
+    /// The log, if the run has one: what it keeps and what it tells go the same way, in order.
+    pub(crate) fn log(&self) -> Option<&dyn Log> {
+        match &self.watch.as_ref()?.events {
+            Teller::Log(log) => Some(&**log),
+            Teller::Reader(_) => None,
+        }
     }
 
     /// The answer to the one open question, for the first who asks.

@@ -59,6 +59,17 @@ impl NodeError {
         Self(Box::new(Reason::InvalidAnswer { message }))
     }
 
+    /// The error of code that must not ask, as it would run again with the answer.
+    pub(crate) fn without_question(self) -> Self {
+        match &*self.0 {
+            Reason::Interrupted(_) | Reason::InvalidAnswer { .. } => {
+                let message = "a call that may run once at most can't ask, as it would run again with the answer: ask before it";
+                Self::new("QuestionInOnce", message)
+            }
+            Reason::Parent(_) | Reason::Failed { .. } => self,
+        }
+    }
+
     /// A run's error as the error of the node that it ran in.
     fn of_run(error: GraphRunError) -> Self {
         match error {

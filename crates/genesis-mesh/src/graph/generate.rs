@@ -8,8 +8,8 @@ use super::live::Context;
 use futures_util::StreamExt;
 use genesis_mesh_core::stream::MessagePiece;
 use genesis_mesh_core::{
-    FinishReason, GenerateRequest, Message, Model, ModelError, ModelEvent, Role, ToolCall, ToolCallDelta,
-    Usage,
+    FinishReason, GenerateRequest, Message, Model, ModelError, ModelEvent, Prompt, Role, ToolCall,
+    ToolCallDelta, Usage,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -25,7 +25,8 @@ pub struct Answer {
 }
 
 impl Context {
-    /// Asks a model, and tells the pieces of its answer to the stream `messages` while they come.
+    /// Asks a model, and tells the pieces of its answer to the stream `messages` while they come. Tool calls of the
+    /// conversation that a stop left without an answer get one first, as [`Message::answer_open_calls`] says.
     ///
     /// # Errors
     /// The model's error.
@@ -35,8 +36,11 @@ impl Context {
     pub async fn generate(
         &self,
         model: &(impl Model + ?Sized),
-        request: GenerateRequest,
+        mut request: GenerateRequest,
     ) -> Result<Answer, NodeError> {
+        if let Prompt::Messages(messages) = &mut request.prompt {
+            Message::answer_open_calls(messages);
+        }
         let mut events = model.generate(request).await?;
         let mut writer = self.message();
         while let Some(event) = events.next().await {

@@ -3,11 +3,11 @@
 //! Owns: the order of entries, by the run's durability.
 //! Never: makes an entry; `drive/record.rs` does.
 
-use super::env::{Durability, Env, Thread};
+use super::env::{Durability, Env, Log, Thread};
 use super::error::GraphRunError;
-use genesis_mesh_core::run::{CheckpointHead, CheckpointId, FactRecord, MachineSnapshot, Namespace};
+use genesis_mesh_core::run::{CheckpointHead, CheckpointId, FactRecord, MachineSnapshot, Namespace, TaskEnd};
 use genesis_mesh_core::store::{Appended, Entry, ThreadKey};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Keeps one namespace of a thread.
 pub(super) struct Keeper {
@@ -16,8 +16,25 @@ pub(super) struct Keeper {
     pub(super) durability: Durability,
     /// Where the thread stood before this run.
     origin: Option<CheckpointId>,
-    /// What is not appended yet.
-    waiting: Mutex<Vec<Entry>>,
+    waiting: Mutex<Waiting>,
+}
+
+/// What is not appended yet.
+#[derive(Default)]
+struct Waiting {
+    entries: Vec<Entry>,
+    /// So many of them are looked through for what had to be appended ahead of the others.
+    ahead: usize,
+    /// How often all of them were taken.
+    taken: u64,
+}
+
+impl Waiting {
+    fn take(&mut self) -> Vec<Entry> {
+        self.ahead = 0;
+        self.taken += 1;
+        std::mem::take(&mut self.entries)
+    }
 }
 
 impl Keeper {
@@ -38,16 +55,25 @@ impl Keeper {
         if self.durability == Durability::Exit && is_new { self.origin } else { head.parent }
     }
 
-    /// Takes an entry, and appends it now if it must be.
-    pub(super) async fn keep(&self, entry: Entry) -> Result<Appended, GraphRunError> {
-        match self.durability {
-            Durability::Sync => Ok(self.thread.store.append(&self.key, vec![entry]).await?),
-            Durability::Async => {
-                let is_checkpoint = matches!(entry, Entry::Checkpoint(_));
+    /// Takes an entry, and appends it now if it must be. With `log` it is not waited for: whatever is told or kept after it
+    /// comes after it in the log too.
+    pub(super) async fn keep(&self, entry: Entry, log: Option<&dyn Log>) -> Result<Appended, GraphRunError> {
+        match (self.durability, log) {
+            (Durability::Sync, Some(log)) => {
+                log.keep(&self.key, vec![entry]);
+                Ok(Appended::default())
+            }
+            (Durability::Sync, None) => Ok(self.thread.store.append(&self.key, vec![entry]).await?),
+            (Durability::Async, _) => {
+                // What a resumed run is given may change its tasks, whose calls are appended ahead of others.
+                let is_due = matches!(
+                    entry,
+                    Entry::Checkpoint(_) | Entry::Pending { fact: FactRecord::Resumed { .. }, .. }
+                );
                 let entries = {
-                    let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                    waiting.push(entry);
-                    if is_checkpoint { std::mem::take(&mut *waiting) } else { Vec::new() }
+                    let mut waiting = self.waiting();
+                    waiting.entries.push(entry);
+                    if is_due { waiting.take() } else { Vec::new() }
                 };
                 if entries.is_empty() {
                     Ok(Appended::default())
@@ -55,20 +81,53 @@ impl Keeper {
                     Ok(self.thread.store.append(&self.key, entries).await?)
                 }
             }
-            Durability::Exit => {
-                let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            (Durability::Exit, _) => {
+                let mut waiting = self.waiting();
                 if matches!(entry, Entry::Checkpoint(_)) {
-                    waiting.clear();
+                    waiting.take();
                 }
-                waiting.push(entry);
+                waiting.entries.push(entry);
                 Ok(Appended::default())
             }
         }
     }
 
+    /// Whether nothing is appended before the run's end.
+    pub(super) fn is_late(&self) -> bool {
+        self.durability == Durability::Exit
+    }
+
+    /// Appends the calls that wait, with the failures that they may follow from, ahead of the rest, and waits for it. All
+    /// of them come again in their places, where they change nothing: so whoever drops this loses nothing.
+    pub(super) async fn keep_calls(&self) -> Result<(), GraphRunError> {
+        let (entries, seen, taken) = {
+            let waiting = self.waiting();
+            let new = waiting.entries.get(waiting.ahead..).unwrap_or_default();
+            let calls = new.iter().filter(|entry| {
+                use FactRecord::{CallBegun, TaskEnded};
+                let Entry::Pending { fact, .. } = entry else { return false };
+                matches!(fact, CallBegun { .. } | TaskEnded { end: TaskEnd::Failed { .. }, .. })
+            });
+            (calls.cloned().collect::<Vec<_>>(), waiting.entries.len(), waiting.taken)
+        };
+        if self.durability != Durability::Async || entries.is_empty() {
+            return Ok(());
+        }
+        self.thread.store.append(&self.key, entries).await?;
+        let mut waiting = self.waiting();
+        if waiting.taken == taken {
+            waiting.ahead = waiting.ahead.max(seen);
+        }
+        Ok(())
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Appends what waits, at the end of a run.
     pub(super) async fn finish(&self, snapshot: Option<MachineSnapshot>) -> Result<(), GraphRunError> {
-        let mut entries = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut entries = self.waiting().take();
         if self.durability == Durability::Exit
             && let Some(Entry::Checkpoint(checkpoint)) = entries.first_mut()
         {

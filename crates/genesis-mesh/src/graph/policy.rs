@@ -105,9 +105,25 @@ impl fmt::Debug for CachePolicy {
     }
 }
 
+/// What a call does to the world outside, and so whether its code may run again after a stop in the middle of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// Nothing that matters: it may run again.
+    #[default]
+    Pure,
+    /// The world takes it once for each key, however often it runs: see [`Context::idempotency_key`](super::Context).
+    Idempotent,
+    /// It runs once at most. That it begins is kept before it does. If the process stopped in the middle of it, it took
+    /// too long or panicked, a person is asked what came of it. So is one if it was dropped in the middle, as by
+    /// `tokio::try_join!` when another call fails; `tokio::join!` lets it end.
+    AtMostOnce,
+}
+
 /// How a call is tried.
 #[derive(Debug, Clone, Default)]
 pub struct CallOptions {
+    /// What it does to the world outside.
+    pub effect: Effect,
     /// What the call works on, as streams show it and a cache knows it by.
     pub input: Value,
     /// For how long its result is kept for an equal input; without it not at all.
@@ -116,4 +132,13 @@ pub struct CallOptions {
     pub retry: Vec<RetryPolicy>,
     /// How long an attempt may take.
     pub timeout: TimeoutPolicy,
+}
+
+impl CallOptions {
+    /// Says what the call does to the world outside.
+    #[must_use]
+    pub fn effect(mut self, effect: Effect) -> Self {
+        self.effect = effect;
+        self
+    }
 }

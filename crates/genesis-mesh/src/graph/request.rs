@@ -162,6 +162,12 @@ impl<S: State> RunRequest<S> {
         self
     }
 
+    /// The same run again, after a crash: what of it is kept is not done twice.
+    pub(crate) fn recovering(mut self) -> Self {
+        self.start = self.start.recovering();
+        self
+    }
+
     /// A handle that asks the run to stop before its next step, and keeps what it did.
     pub fn drain_handle(&self) -> DrainHandle {
         DrainHandle(Arc::clone(&self.draining))

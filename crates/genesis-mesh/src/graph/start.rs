@@ -51,8 +51,23 @@ pub(super) enum StartForm<S> {
         answer: Option<Answer>,
         command: Option<Command<S>>,
     },
+    /// The same run again, after a crash, with the answer that it was given.
+    Recover {
+        answer: Option<Answer>,
+    },
     /// What is wrong with what the caller gave.
     Invalid(String),
+}
+
+impl<S> StartForm<S> {
+    /// The same after a crash, if the first fact of the run is kept.
+    pub(super) fn recovering(self) -> Self {
+        match self {
+            Self::Input(_) => Self::Recover { answer: None },
+            Self::Continue { answer, .. } => Self::Recover { answer },
+            same => same,
+        }
+    }
 }
 
 /// What begins a run, with the answers that it brings: by question, and the one for the open question.
@@ -65,6 +80,10 @@ pub(super) fn begin_form<S: State>(
 ) -> Result<Begun, GraphRunError> {
     let topology = &core.topology;
     let (answer, command) = match form {
+        StartForm::Recover { answer } => {
+            let (answers, one) = apart(answer.as_ref());
+            return Ok((Start::Recover, answers, one));
+        }
         StartForm::Input(input) => return Ok((Start::Input(input_of(core, input)?), BTreeMap::new(), None)),
         StartForm::Continue { answer, command } => (answer, command),
         StartForm::Invalid(problem) => return Err(GraphRunError::InvalidInput { problems: vec![problem] }),
@@ -82,12 +101,17 @@ pub(super) fn begin_form<S: State>(
         writes =
             written.map_err(|error| GraphRunError::InvalidInput { problems: vec![error.to_string()] })?;
     }
-    let (answers, one) = match &answer {
+    let (answers, one) = apart(answer.as_ref());
+    Ok((Start::Continue { answer, writes }, answers, one))
+}
+
+/// Answers by question, and the one for the open question.
+fn apart(answer: Option<&Answer>) -> (BTreeMap<InterruptId, Value>, Option<Value>) {
+    match answer {
         Some(Answer::ById(answers)) => (answers.clone(), None),
         Some(Answer::One(one)) => (BTreeMap::new(), Some(one.clone())),
         None => (BTreeMap::new(), None),
-    };
-    Ok((Start::Continue { answer, writes }, answers, one))
+    }
 }
 
 /// The input of a graph; writes to channels that it does not take as input are left out.

@@ -3,8 +3,8 @@
 //! Owns: how an answer that was cut goes on: at its next token where the model can, else from the beginning.
 //! Never: logs a piece without the tokens behind it, if the model tells them: what is in the log can be gone on from.
 
-use super::drive::{Ended, Job, event, last_event};
 use super::history::{History, Memo};
+use super::job::{Ended, Job, event, last_event};
 use crate::agent::ModelCall;
 use crate::run::{Answer, Told};
 use crate::update::{RunError, Update};
@@ -49,9 +49,7 @@ pub(super) async fn answer(job: &Job<'_>, call: ModelCall, history: History) -> 
         match told {
             Some(Ok(Told::Update(done @ Update::Done { finish_reason, .. }))) => {
                 group.push(last_event(&done));
-                let is_cancelled = finish_reason == FinishReason::Cancelled;
-                let status = if is_cancelled { RunStatus::Cancelled } else { RunStatus::Succeeded };
-                return Ok(Ended { events: group, end: RunEnd { status, error: None, rolls_back: false } });
+                return Ok(ended(group, finish_reason));
             }
             Some(Ok(Told::Update(update))) => {
                 group.push(event(&update, class_of(&update), None));
@@ -91,6 +89,11 @@ fn remember(event: &mut NewEvent, tokens: &mut Vec<u32>) {
 /// The end of a run that was stopped before its model began.
 fn cancelled(usage: Usage) -> Ended {
     let done = Update::Done { usage, finish_reason: FinishReason::Cancelled };
-    let end = RunEnd { status: RunStatus::Cancelled, error: None, rolls_back: false };
-    Ended { events: vec![last_event(&done)], end }
+    ended(vec![last_event(&done)], FinishReason::Cancelled)
+}
+
+fn ended(events: Vec<NewEvent>, reason: FinishReason) -> Ended {
+    let is_cancelled = reason == FinishReason::Cancelled;
+    let status = if is_cancelled { RunStatus::Cancelled } else { RunStatus::Succeeded };
+    Ended { events, end: RunEnd { status, error: None, rolls_back: false } }
 }

@@ -4,76 +4,24 @@
 //! Never: tells an end that is not in the log.
 
 use super::answer;
+use super::error::DriveError;
 use super::feed::Feed;
-use super::feeds;
+use super::follow::follow;
 use super::graph;
 use super::history::History;
 use super::hub::{Driven, Hub};
-use super::spec::own_thread;
+use super::job::{Ended, Job};
+use super::leased::patient;
 use super::spec::{Ask, Spec};
 use super::writer::{RunWriter, Target};
 use crate::agent::Task;
 use crate::graph_agent::Begin;
-use crate::update::{RunError, Update};
+use crate::update::RunError;
 use futures_util::FutureExt;
-use genesis_mesh_core::log::{CancelKind, Claimed, EventClass, LogEvent, NewEvent, Run, RunEnd, RunStatus};
+use genesis_mesh_core::log::{CancelKind, Claimed, EventClass, LogEvent, NewEvent, RunEnd, RunStatus};
 use genesis_mesh_core::store::StoreError;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use tokio::sync::watch;
-
-/// What the work of a claimed run has around it.
-pub(super) struct Job<'a> {
-    pub(super) hub: &'a Arc<Hub>,
-    pub(super) run: &'a Run,
-    pub(super) writer: Arc<RunWriter>,
-    pub(super) seed: u64,
-    driven: &'a Driven,
-}
-
-/// How a run ends: its last events, and what its row says.
-pub(super) struct Ended {
-    pub(super) events: Vec<NewEvent>,
-    pub(super) end: RunEnd,
-}
-
-impl Job<'_> {
-    /// Which attempt this is, from 1.
-    pub(super) fn attempt(&self) -> u32 {
-        u32::try_from(self.run.epoch).unwrap_or(u32::MAX)
-    }
-
-    /// Whether the run was claimed before.
-    pub(super) fn is_again(&self) -> bool {
-        self.run.epoch > 1
-    }
-
-    /// The thread that a graph keeps its steps in: the run's own if it was given none.
-    pub(super) fn thread(&self) -> String {
-        self.run.thread.clone().unwrap_or_else(|| own_thread(self.run.id))
-    }
-
-    pub(super) fn cancel(&self) -> Stop {
-        Stop { wish: self.driven.cancel.subscribe(), is_seen: false }
-    }
-}
-
-/// The wish that a run stop.
-pub(super) struct Stop {
-    wish: watch::Receiver<Option<CancelKind>>,
-    /// It was told.
-    pub(super) is_seen: bool,
-}
-
-impl Stop {
-    /// Returns when the run is to stop.
-    pub(super) async fn asked(&mut self) {
-        if self.wish.wait_for(Option::is_some).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        self.is_seen = true;
-    }
-}
 
 /// Begins to drive a run that was claimed, in a task of its own. `known` are the last events of its log, if they are at
 /// hand.
@@ -100,7 +48,9 @@ async fn drive(hub: Arc<Hub>, claimed: Claimed, driven: Driven, feed: Arc<Feed>)
             biased;
             () = driven.lost.cancelled() => None,
             () = hub.gives_back.cancelled() => None,
-            () = writer.over() => Some(failed(&too_long(hub.options.log_bytes_max))),
+            () = writer.over() => {
+                Some(failed(&DriveError::LogTooLong { bytes_max: hub.options.log_bytes_max }.into()))
+            }
             ended = work(&job) => Some(ended),
         };
         match ended {
@@ -132,9 +82,8 @@ async fn drive(hub: Arc<Hub>, claimed: Claimed, driven: Driven, feed: Arc<Feed>)
         }
         Ok(()) => {}
     }
-    if hub.feeds.rest(run.id, &feed) {
-        hub.tasks.spawn(feeds::follow(Arc::clone(&hub), run.id, feed));
-    }
+    hub.feeds.rest(run.id, &feed);
+    follow(&hub, run.id, &feed);
     hub.rest(&lease);
 }
 
@@ -144,11 +93,7 @@ async fn work(job: &Job<'_>) -> Ended {
     let error = match worked {
         Ok(Ok(ended)) => return ended,
         Ok(Err(error)) => error,
-        Err(_) => RunError::Logged {
-            code: "internal".to_owned(),
-            message: "the run failed by a mistake of this program; its log says more".to_owned(),
-            param: None,
-        },
+        Err(_) => DriveError::Internal.into(),
     };
     failed(&error)
 }
@@ -156,14 +101,7 @@ async fn work(job: &Job<'_>) -> Ended {
 async fn attempt(job: &Job<'_>) -> Result<Ended, RunError> {
     let (hub, run) = (job.hub, job.run);
     if run.attempt > hub.options.attempts_max {
-        return Err(RunError::Logged {
-            code: "run_poisoned".to_owned(),
-            message: format!(
-                "the run was begun {} times and came no further; see the log of the server for what ended it",
-                run.attempt - 1
-            ),
-            param: None,
-        });
+        return Err(DriveError::Poisoned { attempts: run.attempt - 1 }.into());
     }
     let spec: Spec = serde_json::from_str(&run.input).map_err(|error| {
         store_error(&StoreError::Corrupt { message: format!("the run's input can't be read: {error}") })
@@ -175,7 +113,8 @@ async fn attempt(job: &Job<'_>) -> Result<Ended, RunError> {
     };
     let agent = hub.agents.get(&run.agent).ok_or_else(unknown)?;
     let history = if job.is_again() {
-        History::read(&*hub.store, run.id, run.last_seq).await.map_err(|error| store_error(&error))?
+        let read = patient(|| Box::pin(History::read(&*hub.store, run.id, run.last_seq)));
+        read.await.map_err(|error| store_error(&error))?
     } else {
         History::default()
     };
@@ -202,22 +141,6 @@ fn failed(error: &RunError) -> Ended {
     Ended { events: vec![event], end }
 }
 
-fn too_long(bytes_max: usize) -> RunError {
-    let message = format!("the run has told more than {bytes_max} bytes, the limit of its log");
-    RunError::Logged { code: "log_too_long".to_owned(), message, param: None }
-}
-
 fn store_error(error: &StoreError) -> RunError {
     RunError::Logged { code: error.code().to_owned(), message: error.to_string(), param: None }
-}
-
-/// An update as an event.
-pub(super) fn event(update: &Update, class: EventClass, memo: Option<String>) -> NewEvent {
-    // An update is made of strings, numbers and JSON.
-    NewEvent { class, data: serde_json::to_string(update).unwrap_or_default(), memo }
-}
-
-/// The last event of a log.
-pub(super) fn last_event(update: &Update) -> NewEvent {
-    event(update, EventClass::End, None)
 }

@@ -1,11 +1,50 @@
-//! Why a log can't be read or a run can't be stopped.
+//! Why a log can't be read, a run can't be stopped, or a runner ends one.
 //!
-//! Owns: `LogError`.
-//! Never: is about what a run does.
+//! Owns: `LogError` and `DriveError`.
+//! Never: is about what an agent does.
 
+use crate::update::RunError;
 use genesis_mesh_core::log::Seq;
 use genesis_mesh_core::run::RunId;
 use genesis_mesh_core::store::StoreError;
+
+/// Why a runner ends a run that its agent did not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum DriveError {
+    /// The run ended its process, or was cut, again and again.
+    #[error(
+        "the run was begun {attempts} times and came no further; see the log of the server for what ended it"
+    )]
+    Poisoned {
+        /// How often it was begun.
+        attempts: u32,
+    },
+    /// Its log is at its limit.
+    #[error("the run has told more than {bytes_max} bytes, the limit of its log")]
+    LogTooLong {
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// What it does has panicked.
+    #[error("the run failed by a mistake of this program; its log says more")]
+    Internal,
+}
+
+impl DriveError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Poisoned { .. } => "run_poisoned",
+            Self::LogTooLong { .. } => "log_too_long",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+impl From<DriveError> for RunError {
+    fn from(error: DriveError) -> Self {
+        Self::Logged { code: error.code().to_owned(), message: error.to_string(), param: None }
+    }
+}
 
 /// Why what was asked of a run's log was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +66,14 @@ pub enum LogError {
         /// The number of the last event.
         last_seq: Seq,
     },
+    /// The mesh works no more, so that nobody follows the log here; the run goes on elsewhere.
+    #[error(
+        "this mesh has stopped, and does not follow the run {run} any more: read on from the same cursor elsewhere"
+    )]
+    Stopped {
+        /// The run.
+        run: RunId,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -39,6 +86,7 @@ impl LogError {
         match self {
             Self::UnknownRun { .. } => "run_not_found",
             Self::CursorAhead { .. } => "cursor_ahead",
+            Self::Stopped { .. } => "mesh_stopped",
             Self::Store(error) => error.code(),
         }
     }
@@ -48,6 +96,7 @@ impl LogError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::UnknownRun { .. } | Self::CursorAhead { .. } => false,
+            Self::Stopped { .. } => true,
             Self::Store(error) => error.is_retryable(),
         }
     }

@@ -3,7 +3,8 @@
 //! Owns: the tail of the log, and waking its readers.
 //! Never: reads the store; who finds that the tail begins after its cursor does.
 
-use genesis_mesh_core::log::{EventClass, LogEvent, Seq};
+use super::pages::Pages;
+use genesis_mesh_core::log::{EventClass, LogEvent, Run, Seq};
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -15,6 +16,7 @@ const BYTES_MAX: usize = 256 * 1024;
 /// The tail of one run's log.
 #[derive(Debug, Default)]
 pub(super) struct Feed {
+    pub(super) pages: Pages,
     state: Mutex<Tail>,
     changed: Notify,
 }
@@ -29,8 +31,10 @@ struct Tail {
     is_ended: bool,
     /// The run is gone from the store.
     is_gone: bool,
-    /// Whether the run is driven in this process.
-    is_driven: bool,
+    /// How many tasks drive the run in this process: two, while one that has lost its lease does not know it yet.
+    drivers: usize,
+    /// Whether a task follows the log.
+    is_followed: bool,
     readers: usize,
 }
 
@@ -58,6 +62,7 @@ impl Feed {
     pub(super) fn push(&self, events: impl IntoIterator<Item = LogEvent>) {
         let mut tail = self.tail();
         for event in events {
+            tail.is_ended |= event.class == EventClass::End;
             if event.seq <= tail.last {
                 continue;
             }
@@ -67,7 +72,6 @@ impl Feed {
                 tail.bytes = 0;
             }
             tail.last = event.seq;
-            tail.is_ended |= event.class == EventClass::End;
             tail.bytes += event.data.len();
             tail.events.push_back(event);
         }
@@ -90,6 +94,19 @@ impl Feed {
             drop(tail);
             self.changed.notify_waiters();
         }
+    }
+
+    /// Begins a reader at a cursor, by the row of its run. Who follows or drives the run tells what comes, and the row
+    /// may be older than that; else it says where the log stands. Gives the number of the last event that there is.
+    pub(super) fn open(&self, after: Seq, row: &Run) -> Seq {
+        let mut tail = self.tail();
+        if !tail.is_followed && tail.drivers == 0 && tail.events.is_empty() {
+            tail.is_ended |= row.status.is_end();
+            // A log that goes on is read from here on once, for all who come.
+            let known = if tail.is_ended { row.last_seq } else { after.min(row.last_seq) };
+            tail.last = tail.last.max(known);
+        }
+        tail.last.max(row.last_seq)
     }
 
     pub(super) fn last(&self) -> Seq {
@@ -133,37 +150,52 @@ impl Feed {
         tail.is_ended || tail.is_gone
     }
 
-    /// The log has its last event.
-    pub(super) fn ended(&self) {
-        self.tail().is_ended = true;
-        self.changed.notify_waiters();
-    }
-
     /// The run is gone: readers end.
     pub(super) fn gone(&self) {
         self.tail().is_gone = true;
         self.changed.notify_waiters();
     }
 
-    /// Notes whether the run is driven here; gives whether somebody reads it.
-    pub(super) fn drive(&self, is_driven: bool) -> bool {
+    /// Counts a task that begins or ceases to drive the run; gives whether nobody needs the feed any more.
+    pub(super) fn driver(&self, comes: bool) -> bool {
         let mut tail = self.tail();
-        tail.is_driven = is_driven;
-        tail.readers > 0
-    }
-
-    pub(super) fn is_driven(&self) -> bool {
-        self.tail().is_driven
+        tail.drivers = if comes { tail.drivers + 1 } else { tail.drivers.saturating_sub(1) };
+        tail.is_unused()
     }
 
     /// Counts a reader that comes or goes; gives whether nobody needs the feed any more.
     pub(super) fn reader(&self, comes: bool) -> bool {
         let mut tail = self.tail();
         tail.readers = if comes { tail.readers + 1 } else { tail.readers.saturating_sub(1) };
-        tail.readers == 0 && !tail.is_driven
+        tail.is_unused()
+    }
+
+    /// Whether the log must be followed and nobody does: who asks does it from now on.
+    pub(super) fn begin_following(&self) -> bool {
+        let mut tail = self.tail();
+        let begins = tail.must_be_followed() && !tail.is_followed;
+        tail.is_followed |= begins;
+        begins
+    }
+
+    /// Whether who follows the log must go on; else it does not follow any more.
+    pub(super) fn goes_on_following(&self) -> bool {
+        let mut tail = self.tail();
+        tail.is_followed = tail.must_be_followed();
+        tail.is_followed
     }
 
     pub(super) fn readers(&self) -> usize {
         self.tail().readers
+    }
+}
+
+impl Tail {
+    fn is_unused(&self) -> bool {
+        self.readers == 0 && self.drivers == 0
+    }
+
+    fn must_be_followed(&self) -> bool {
+        self.readers > 0 && self.drivers == 0 && !self.is_ended && !self.is_gone
     }
 }

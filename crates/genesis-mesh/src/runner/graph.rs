@@ -3,8 +3,8 @@
 //! Owns: how a graph goes on after a crash, and which of its events are logged: each end of a task once.
 //! Never: keeps anything but through the run's writer.
 
-use super::drive::{Ended, Job, event, last_event};
 use super::history::{History, Memo};
+use super::job::{Ended, Job, event, last_event};
 use super::leased::LeasedStore;
 use super::writer::RunWriter;
 use crate::graph::Log;
@@ -13,6 +13,7 @@ use crate::graph_speech::{GraphSpeech, Said};
 use crate::update::{RunError, Update};
 use genesis_mesh_core::BoxFuture;
 use genesis_mesh_core::log::{EventClass, NewEvent, RunEnd, RunStatus};
+use genesis_mesh_core::store::{Entry, ThreadKey};
 use genesis_mesh_core::stream::Event;
 use serde_json::json;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,10 +36,10 @@ pub(super) async fn run(
         log: Arc::clone(&log) as Arc<dyn Log>,
     };
     // Of an earlier attempt there may be nothing but its claim.
-    let begin = if job.is_again() && graph.has_begun(&place).await? { Begin::GoOn } else { begin };
+    let has_begun = job.is_again() && graph.has_begun(&place).await?;
     let mut stop = job.cancel();
     let ended = tokio::select! {
-        ended = graph.run_logged(begin, place) => Some(ended?),
+        ended = graph.run_logged(begin, has_begun, place) => Some(ended?),
         _ = stop.asked() => None,
     };
     let mut voice = log.voice();
@@ -72,6 +73,10 @@ impl Log for RunLog {
         // Under one lock, so that no two tasks change places between voice and writer.
         let mut voice = self.voice();
         self.writer.push(voice.events(event));
+    }
+
+    fn keep(&self, key: &ThreadKey, entries: Vec<Entry>) {
+        self.writer.keep_unasked(key, entries);
     }
 
     fn room(&self) -> BoxFuture<'_, ()> {

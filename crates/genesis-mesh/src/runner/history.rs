@@ -3,7 +3,7 @@
 //! Owns: the memos of events, their JSON, and what is read out of a log.
 //! Never: writes.
 
-use super::feeds::PAGE;
+use super::pages::PAGE;
 use crate::update::Update;
 use genesis_mesh_core::log::{LogEvent, RunStore, Seq};
 use genesis_mesh_core::run::RunId;

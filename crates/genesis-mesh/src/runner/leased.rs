@@ -1,6 +1,6 @@
 //! The store as a run sees it: what it keeps in its thread goes through its writer, under its lease.
 //!
-//! Owns: `LeasedStore`.
+//! Owns: `LeasedStore`, and waiting for a store that can't be read now.
 //! Never: lets a run that has lost its lease keep anything.
 
 use super::writer::RunWriter;
@@ -12,11 +12,31 @@ use genesis_mesh_core::store::{
 };
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A store whose appends are commits of one run.
 pub(super) struct LeasedStore {
     pub(super) store: Arc<dyn RunStore>,
     pub(super) writer: Arc<RunWriter>,
+}
+
+/// How long a read waits before it is tried again.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// What `read` gives; while the store can't be reached it is asked again. A run does not fail because its store is away: it
+/// waits, as its commits do, and whoever drives it stops it if its lease is lost.
+pub(super) async fn patient<'a, T>(
+    mut read: impl FnMut() -> BoxFuture<'a, Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    loop {
+        match read().await {
+            Err(error) if error.is_retryable() => {
+                tracing::debug!(%error, "a read is tried again");
+                tokio::time::sleep(RETRY).await;
+            }
+            done => return done,
+        }
+    }
 }
 
 impl fmt::Debug for LeasedStore {
@@ -39,7 +59,7 @@ impl Store for LeasedStore {
         key: &'a ThreadKey,
         at: Option<CheckpointId>,
     ) -> BoxFuture<'a, Result<Vec<Link>, StoreError>> {
-        self.store.lineage(key, at)
+        Box::pin(patient(move || self.store.lineage(key, at)))
     }
 
     fn history<'a>(
@@ -47,11 +67,11 @@ impl Store for LeasedStore {
         key: &'a ThreadKey,
         query: HistoryQuery,
     ) -> BoxFuture<'a, Result<Vec<Checkpoint>, StoreError>> {
-        self.store.history(key, query)
+        Box::pin(patient(move || self.store.history(key, query.clone())))
     }
 
     fn namespaces<'a>(&'a self, thread: &'a str) -> BoxFuture<'a, Result<Vec<Namespace>, StoreError>> {
-        self.store.namespaces(thread)
+        Box::pin(patient(move || self.store.namespaces(thread)))
     }
 
     fn copy_thread<'a>(&'a self, from: &'a str, to: &'a str) -> BoxFuture<'a, Result<bool, StoreError>> {

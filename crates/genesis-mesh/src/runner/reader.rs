@@ -5,13 +5,15 @@
 
 use super::error::LogError;
 use super::feed::{Feed, Found};
-use super::feeds::{self, PAGE};
+use super::follow::follow;
 use super::hub::Hub;
+use super::pages::PAGE;
 use futures_core::Stream;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use genesis_mesh_core::log::{EventClass, LogEvent, Run, Seq};
 use genesis_mesh_core::run::RunId;
+use genesis_mesh_core::store::StoreError;
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
@@ -21,7 +23,8 @@ use std::task::{Context, Poll};
 /// The events of a run's log after a cursor, in order, each once; ends after the last event of the log.
 ///
 /// # Errors
-/// As its last item: the run was deleted, or the store can't be read; another reader goes on from the same cursor.
+/// As its last item: the run was deleted, the store can't be read, or [`Mesh::work`](crate::Mesh::work) has ended here;
+/// another reader goes on from the same cursor.
 pub struct RunReader {
     run: RunId,
     events: BoxStream<'static, Result<LogEvent, LogError>>,
@@ -52,7 +55,7 @@ pub(crate) async fn open(hub: &Arc<Hub>, run: RunId, after: Seq) -> Result<RunRe
 /// Reads the run of this row.
 pub(crate) fn read(hub: &Arc<Hub>, row: &Run, after: Seq) -> Result<RunReader, LogError> {
     let run = row.id;
-    let (feed, is_new) = hub.feeds.read(run);
+    let feed = hub.feeds.read(run);
     let place = Place {
         hub: Arc::clone(hub),
         run,
@@ -61,16 +64,11 @@ pub(crate) fn read(hub: &Arc<Hub>, row: &Run, after: Seq) -> Result<RunReader, L
         ready: VecDeque::new(),
         is_over: false,
     };
-    // The row may be older than what is known here.
-    feed.knows(row.last_seq);
-    if after > feed.last() {
-        return Err(LogError::CursorAhead { run, after, last_seq: feed.last() });
+    let last_seq = feed.open(after, row);
+    if after > last_seq {
+        return Err(LogError::CursorAhead { run, after, last_seq });
     }
-    if row.status.is_end() {
-        feed.ended();
-    } else if is_new {
-        hub.tasks.spawn(feeds::follow(Arc::clone(hub), run, feed));
-    }
+    follow(hub, run, &feed);
     let events = stream::unfold(place, |mut place| async move {
         let event = place.next().await?;
         place.is_over |= event.is_err();
@@ -92,18 +90,29 @@ impl Place {
             }
             match self.feed.after(self.cursor, PAGE) {
                 Found::Events(events) => self.ready = events.into(),
-                Found::Older => match self.hub.store.events(self.run, self.cursor, PAGE).await {
+                Found::Older => match self.older().await {
                     Ok(events) if events.is_empty() => {
                         return Some(Err(LogError::UnknownRun { run: self.run }));
                     }
-                    Ok(events) => self.ready = events.into(),
+                    Ok(events) => self.ready = events.iter().cloned().collect(),
                     Err(error) => return Some(Err(error.into())),
                 },
-                Found::Nothing => self.feed.changed(self.cursor).await,
+                Found::Nothing => tokio::select! {
+                    () = self.feed.changed(self.cursor) => {}
+                    // Nobody drives or follows it here any more.
+                    () = self.hub.tasks.ended() => return Some(Err(LogError::Stopped { run: self.run })),
+                },
                 Found::Ended => return None,
                 Found::Gone => return Some(Err(LogError::UnknownRun { run: self.run })),
             }
         }
+    }
+}
+
+impl Place {
+    /// The next page of what only the store has.
+    async fn older(&self) -> Result<Arc<[LogEvent]>, StoreError> {
+        self.feed.pages.read(&self.hub.store, self.run, self.cursor).await
     }
 }
 

@@ -5,6 +5,7 @@
 
 use crate::chat::RunInput;
 use genesis_mesh_core::GenerateRequest;
+use genesis_mesh_core::log::Run;
 use genesis_mesh_core::run::{InterruptId, RunId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -69,9 +70,15 @@ pub(super) fn body_hash(agent: &str, thread: Option<&str>, ask: &Ask) -> u128 {
     XxHash3_128::oneshot(body.as_bytes())
 }
 
-/// The thread of a run that was given none.
+/// The thread of a run of a graph that was given none.
 pub(crate) fn own_thread(run: RunId) -> String {
     format!("_run:{run}")
+}
+
+/// The thread of a run as its principal named it; `None` if it was given none.
+#[must_use]
+pub fn named_thread(run: &Run) -> Option<&str> {
+    run.thread.as_deref().filter(|thread| *thread != own_thread(run.id)).map(thread_label)
 }
 
 /// What separates a principal from the names of its threads; no name that a caller chooses has it.

@@ -3,11 +3,11 @@
 //! Owns: what a caller may say of a run, and the check of its input before it is accepted.
 //! Never: answers before the run is in the store.
 
-use super::drive::{begin, event, last_event};
+use super::drive::begin;
 use super::hub::Hub;
-use super::spec::{Ask, Spec, body_hash, thread_label, thread_name};
+use super::job::{event, last_event};
+use super::spec::{Ask, Spec, body_hash, named_thread, own_thread, thread_name};
 use crate::graph_agent::Begin;
-use crate::name;
 use crate::schema::InputError;
 use crate::start::StartError;
 use crate::update::Update;
@@ -68,7 +68,7 @@ impl Submission {
         let spec: Spec = serde_json::from_str(&run.input)
             .map_err(|error| StoreError::Corrupt { message: format!("the input of {}: {error}", run.id) })?;
         Ok(Self {
-            thread: run.thread.as_deref().map(|thread| thread_label(thread).to_owned()),
+            thread: named_thread(run).map(str::to_owned),
             principal: run.principal.clone(),
             metadata: run.metadata.clone(),
             ..Self::new(run.agent.clone(), spec.ask)
@@ -96,7 +96,12 @@ pub(crate) async fn submit(hub: &Arc<Hub>, submission: Submission) -> Result<Sub
     check(hub, &submission)?;
     let kind =
         if submission.if_busy == IfBusy::Rollback { CancelKind::Rollback } else { CancelKind::Interrupt };
-    let accepted = hub.store.accept(new_run(hub, submission)?).await?;
+    let key = submission.idempotency_key.clone();
+    let accepted = hub.store.accept(new_run(hub, submission)?).await.map_err(|error| match (error, key) {
+        // As the caller sent it, not as the store knows it.
+        (StoreError::KeyReused { .. }, Some(key)) => StoreError::KeyReused { key },
+        (error, _) => error,
+    })?;
     for run in accepted.stopped {
         if !hub.stop_here(run, kind) {
             hub.bus.publish(Hint::Cancelled { run });
@@ -125,7 +130,7 @@ fn check(hub: &Hub, submission: &Submission) -> Result<(), StartError> {
     for (field, text) in [("thread_id", &submission.thread), ("idempotency_key", &submission.idempotency_key)]
     {
         if let Some(text) = text {
-            name::check_key(field, text, NAME_BYTES_MAX)?;
+            check_key(field, text)?;
         }
     }
     match &submission.ask {
@@ -145,10 +150,27 @@ fn check(hub: &Hub, submission: &Submission) -> Result<(), StartError> {
     Ok(())
 }
 
+/// Checks a text that callers choose freely, and that is a key of the store.
+///
+/// # Errors
+/// It is empty, too long, begins with `_`, which the mesh keeps for itself, or has a control character.
+fn check_key(field: &str, text: &str) -> Result<(), InputError> {
+    if text.is_empty() || text.len() > NAME_BYTES_MAX {
+        let message = format!("has 1 to {NAME_BYTES_MAX} bytes, not {}", text.len());
+        return Err(InputError::at(field, message));
+    }
+    if text.starts_with('_') || text.chars().any(char::is_control) {
+        return Err(InputError::at(field, "must not begin with `_` or have control characters"));
+    }
+    Ok(())
+}
+
 fn new_run(hub: &Hub, submission: Submission) -> Result<NewRun, StartError> {
     let id = hub.run_id();
     let first = Update::Run { run_id: id.to_string(), thread_id: submission.thread.clone() };
     let thread = submission.thread.map(|thread| thread_name(submission.principal.as_deref(), &thread));
+    let is_graph = hub.agents.get(&submission.agent).is_some_and(|agent| agent.graph().is_some());
+    let own = || is_graph.then(|| own_thread(id));
     let idempotency = submission.idempotency_key.map(|key| IdempotencyKey {
         key: format!("{}\n{key}", submission.principal.as_deref().unwrap_or_default()),
         body_hash: body_hash(&submission.agent, thread.as_deref(), &submission.ask),
@@ -166,7 +188,8 @@ fn new_run(hub: &Hub, submission: Submission) -> Result<NewRun, StartError> {
     Ok(NewRun {
         id,
         agent: submission.agent,
-        thread,
+        // A graph has one in any case: the store deletes it with the run.
+        thread: thread.or_else(own),
         input,
         principal: submission.principal,
         idempotency,
@@ -181,7 +204,7 @@ fn new_run(hub: &Hub, submission: Submission) -> Result<NewRun, StartError> {
 
 /// The first event of a run that was just accepted, as readers see it.
 fn first_event(run: &Run) -> LogEvent {
-    let thread_id = run.thread.as_deref().map(|thread| thread_label(thread).to_owned());
+    let thread_id = named_thread(run).map(str::to_owned);
     let first = Update::Run { run_id: run.id.to_string(), thread_id };
     let event = event(&first, EventClass::Fact, None);
     LogEvent { seq: 1, at_ms: run.created_at_ms, class: event.class, data: event.data.into(), memo: None }

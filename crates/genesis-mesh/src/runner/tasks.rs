@@ -32,6 +32,11 @@ impl Tasks {
         self.abort.clone().drop_guard()
     }
 
+    /// Returns when all tasks are ended, and no other begins.
+    pub(super) async fn ended(&self) {
+        self.abort.cancelled().await;
+    }
+
     /// Drops every task where it is, and returns when all are gone.
     pub(super) async fn end(&self) {
         self.abort.cancel();

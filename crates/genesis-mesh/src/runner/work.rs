@@ -3,9 +3,10 @@
 //! Owns: when the store is asked, and the order in which a runner stops.
 //! Never: drives a run; each has a task of its own.
 
-use super::drive::{begin, last_event};
+use super::drive::begin;
 use super::error::LogError;
 use super::hub::Hub;
+use super::job::last_event;
 use crate::update::Update;
 use futures_util::StreamExt;
 use genesis_mesh_core::bus::{Hint, Hints, Topic};
@@ -16,6 +17,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
 
 /// So many runs are claimed at one time: others get their share.
 const CLAIM_MAX: usize = 64;
@@ -30,26 +32,29 @@ pub(crate) async fn work(
     drained: impl Future<Output = ()> + Send,
 ) {
     let _abort = hub.tasks.abort_guard();
+    let _idle = Idle(&hub);
     // 1 Whoever had runs of a store of one process is gone.
     if hub.options.is_alone {
         match hub.store.release_all().await {
             Ok(0) => {}
             Ok(runs) => tracing::info!(runs, "going on with the runs of the process before"),
             Err(error) => {
-                tracing::warn!(%error, "the runs of the process before wait for their leases to run out")
+                tracing::warn!(%error, "the runs of the process before wait for their leases to run out");
             }
         }
     }
     hub.is_working.store(true, Ordering::Relaxed);
     // Leases are kept until the last run is given back.
+    let stopping = CancellationToken::new();
     let working = async {
-        tokio::select! {
-            () = stop => {}
-            () = claims(&hub) => {}
-            () = sweeps(&hub) => {}
-        }
-        // 2 Nothing more is claimed, here or by a submission. 3 What runs may end.
-        hub.is_working.store(false, Ordering::Relaxed);
+        // 2 Nothing more is claimed, here or by a submission.
+        let stopped = async {
+            stop.await;
+            hub.is_working.store(false, Ordering::Relaxed);
+            stopping.cancel();
+        };
+        tokio::join!(stopped, claims(&hub, &stopping), stopping.run_until_cancelled(sweeps(&hub)));
+        // 3 What runs may end.
         tokio::select! {
             () = idle(&hub) => {}
             () = drained => {}
@@ -65,6 +70,15 @@ pub(crate) async fn work(
     }
     // 5 Followers of logs end.
     hub.tasks.end().await;
+}
+
+/// Whoever drops the work has no room for runs any more.
+struct Idle<'a>(&'a Hub);
+
+impl Drop for Idle<'_> {
+    fn drop(&mut self) {
+        self.0.is_working.store(false, Ordering::Relaxed);
+    }
 }
 
 /// Asks a run to stop, here or wherever it is driven.
@@ -97,9 +111,10 @@ async fn idle(hub: &Hub) {
     }
 }
 
-async fn claims(hub: &Arc<Hub>) {
+/// Claims runs until the stop; a claim that is on its way then is waited for, since what it claims would be nobody's.
+async fn claims(hub: &Arc<Hub>, stopping: &CancellationToken) {
     let agents: Vec<String> = hub.agents.keys().cloned().collect();
-    loop {
+    while !stopping.is_cancelled() {
         let limit = hub.room().min(CLAIM_MAX);
         let mut claimed = 0;
         if limit > 0 {
@@ -115,7 +130,8 @@ async fn claims(hub: &Arc<Hub>) {
             }
         }
         if claimed == 0 || claimed < limit {
-            let _ = timeout(hub.options.poll, hub.work.notified()).await;
+            let waited = timeout(hub.options.poll, hub.work.notified());
+            let _ = stopping.run_until_cancelled(waited).await;
         }
     }
 }

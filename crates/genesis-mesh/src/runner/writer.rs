@@ -5,6 +5,9 @@
 //! Flow: the work pushes events and asks for entries to be kept; `write` commits all that waits at once, pushes it to the
 //! feed, hints the bus, and answers those who asked. While a commit is on its way the next one gathers.
 
+#[cfg(test)]
+mod tests;
+
 use super::feed::Feed;
 use super::hub::Hub;
 use genesis_mesh_core::bus::Hint;
@@ -47,13 +50,26 @@ struct Queue {
     is_closed: bool,
 }
 
+impl Queue {
+    fn take(&mut self, events: impl IntoIterator<Item = NewEvent>) {
+        for event in events {
+            self.bytes += event.data.len();
+            self.bytes_told += event.data.len();
+            self.events.push(event);
+        }
+    }
+}
+
 /// Entries to be kept, and who asked for it.
 #[derive(Debug)]
 struct Waiting {
     key: ThreadKey,
     entries: Vec<Entry>,
-    answer: oneshot::Sender<Result<Appended, StoreError>>,
+    /// `None`: nobody waits for it, and the run can't go on without it.
+    answer: Option<Asker>,
 }
+
+type Asker = oneshot::Sender<Result<Appended, StoreError>>;
 
 impl RunWriter {
     /// A writer for a run that may tell so many bytes.
@@ -70,25 +86,29 @@ impl RunWriter {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds events; they are in the log before anything that is asked for after this.
+    /// Adds events; they are in the log before anything that is asked for after this. A task of a graph that was stopped
+    /// may still say a word on another thread: nothing is told after the end.
     pub(super) fn push(&self, events: impl IntoIterator<Item = NewEvent>) {
+        self.add(events, false);
+    }
+
+    /// Adds events that no later attempt has to tell again: the run has come further.
+    pub(super) fn push_progress(&self, events: impl IntoIterator<Item = NewEvent>) {
+        self.add(events, true);
+    }
+
+    fn add(&self, events: impl IntoIterator<Item = NewEvent>, is_progress: bool) {
         let mut queue = self.queue();
-        for event in events {
-            queue.bytes += event.data.len();
-            queue.bytes_told += event.data.len();
-            queue.events.push(event);
+        if queue.is_closed {
+            return;
         }
+        queue.is_progress |= is_progress;
+        queue.take(events);
         if queue.bytes_told > self.bytes_max {
             self.is_over.cancel();
         }
         drop(queue);
         self.filled.notify_one();
-    }
-
-    /// Adds events that no later attempt has to tell again: the run has come further.
-    pub(super) fn push_progress(&self, events: impl IntoIterator<Item = NewEvent>) {
-        self.queue().is_progress = true;
-        self.push(events);
     }
 
     /// Returns when there is room for more events.
@@ -110,22 +130,33 @@ impl RunWriter {
     /// Keeps entries of the run's thread; returns when they are in the store.
     pub(super) async fn keep(&self, key: &ThreadKey, entries: Vec<Entry>) -> Result<Appended, StoreError> {
         let (answer, answered) = oneshot::channel();
-        {
-            let mut queue = self.queue();
-            if queue.is_closed {
-                return Err(closed());
-            }
-            queue.is_progress |= entries.iter().any(is_progress);
-            queue.entries.push(Waiting { key: key.clone(), entries, answer });
+        if !self.take_entries(key, entries, Some(answer)) {
+            return Err(closed());
         }
-        self.filled.notify_one();
         answered.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Keeps entries that the run can't go on without; they are in the store before whatever comes after them.
+    pub(super) fn keep_unasked(&self, key: &ThreadKey, entries: Vec<Entry>) {
+        self.take_entries(key, entries, None);
+    }
+
+    fn take_entries(&self, key: &ThreadKey, entries: Vec<Entry>, answer: Option<Asker>) -> bool {
+        let mut queue = self.queue();
+        if queue.is_closed {
+            return false;
+        }
+        queue.is_progress |= entries.iter().any(is_progress);
+        queue.entries.push(Waiting { key: key.clone(), entries, answer });
+        drop(queue);
+        self.filled.notify_one();
+        true
     }
 
     /// Ends the run with its last events.
     pub(super) fn end(&self, events: impl IntoIterator<Item = NewEvent>, end: RunEnd) {
-        self.push(events);
         let mut queue = self.queue();
+        queue.take(events);
         (queue.end, queue.is_closed) = (Some(end), true);
         drop(queue);
         self.filled.notify_one();
@@ -167,7 +198,8 @@ impl RunWriter {
             let mut written = to.commit(&commit).await;
             if let Err(error) = &written
                 && !is_lost(error)
-                && !commit.entries.is_empty()
+                && !waiting.is_empty()
+                && waiting.iter().all(Option::is_some)
             {
                 // What is wrong is wrong with the entries: who asked for them is told, the events stand.
                 tracing::warn!(run = %to.lease.run, %error, "the store refused what a thread was to keep");
@@ -224,6 +256,9 @@ impl Target<'_> {
 
     /// Shows what is in the log to its readers, here and elsewhere.
     fn tell(&self, events: Vec<NewEvent>, committed: &Committed) {
+        if let Some(kind) = committed.cancel {
+            self.hub.stop_here(self.lease.run, kind);
+        }
         if events.is_empty() {
             return;
         }
@@ -237,13 +272,10 @@ impl Target<'_> {
         });
         self.feed.push(events);
         self.hub.bus.publish(Hint::Appended { run: self.lease.run, seq: committed.last_seq });
-        if let Some(kind) = committed.cancel {
-            self.hub.stop_here(self.lease.run, kind);
-        }
     }
 }
 
-fn commit_of(number: u64, queue: Queue) -> (Commit, Vec<oneshot::Sender<Result<Appended, StoreError>>>) {
+fn commit_of(number: u64, queue: Queue) -> (Commit, Vec<Option<Asker>>) {
     let mut waiting = Vec::with_capacity(queue.entries.len());
     let mut entries = Vec::with_capacity(queue.entries.len());
     for asked in queue.entries {
@@ -265,13 +297,10 @@ fn is_progress(entry: &Entry) -> bool {
     }
 }
 
-fn answer(
-    waiting: Vec<oneshot::Sender<Result<Appended, StoreError>>>,
-    result: &Result<Appended, StoreError>,
-) {
-    for asked in waiting {
+fn answer(waiting: Vec<Option<Asker>>, result: &Result<Appended, StoreError>) {
+    for asker in waiting.into_iter().flatten() {
         // Nobody listens if the work was dropped.
-        let _ = asked.send(result.clone());
+        let _ = asker.send(result.clone());
     }
 }
 

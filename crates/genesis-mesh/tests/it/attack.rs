@@ -13,3 +13,4 @@ mod past;
 mod load;
 mod hostile;
 mod told;
+mod effects;

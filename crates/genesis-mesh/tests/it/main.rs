@@ -10,4 +10,5 @@ mod probe;
 mod examples;
 mod derive;
 mod graph;
+mod log;
 mod attack;

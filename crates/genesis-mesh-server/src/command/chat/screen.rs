@@ -58,6 +58,13 @@ impl Screen {
         }
     }
 
+    /// What was told of the answer is void.
+    pub(super) fn void(&mut self) -> io::Result<()> {
+        writeln!(self.out)?;
+        self.out.flush()?;
+        self.note("the answer was cut there, and begins again")
+    }
+
     /// Words that are no answer.
     pub(super) fn note(&mut self, text: &str) -> io::Result<()> {
         if self.is_terminal {

@@ -1,13 +1,13 @@
 //! A server's plain socket, as its client.
 //!
-//! Owns: the address, the key in the hand-shake, and reading what the server sends.
+//! Owns: the address, the key in the hand-shake, reading what the server sends, and where it can be read on.
 //! Never: speaks TLS: `ws://` alone; a key over a network belongs behind a tunnel or on the same machine.
 //! Source: docs/protocol.md.
 
 use super::told::{Failure, Told};
 use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -18,6 +18,12 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 /// How long a server may take to accept: a far one, and a busy one.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// What holds for runs: a client that is cut off has half a minute to come back.
+const QUERY: &str = "on_disconnect=grace=30s";
+/// What a server says that stops; another one goes on with its runs.
+pub(super) const STOPPING: &str = "stopping";
+/// What this program calls a fault of the connection. Servers never send it.
+pub(super) const UNREACHABLE: &str = "server_unreachable";
 /// The port of `ws://` addresses without one.
 const DEFAULT_PORT: u16 = 80;
 
@@ -54,14 +60,14 @@ impl Server {
     async fn connect(&self, agent: &str) -> Result<Socket, Failure> {
         let stream = TcpStream::connect(&self.address).await;
         let stream = stream.map_err(|error| unreachable(&self.address, &error.to_string()))?;
-        let url = format!("ws://{}/ws/{agent}", self.authority);
+        let url = format!("ws://{}/ws/{agent}?{QUERY}", self.authority);
         let wrong = |error: Error| unreachable(&url, &error.to_string());
         let mut request = url.as_str().into_client_request().map_err(wrong)?;
         if let Some(authorization) = &self.authorization {
             request.headers_mut().insert(header::AUTHORIZATION, authorization.clone());
         }
         match client_async(request, stream).await {
-            Ok((stream, _)) => Ok(Socket { agent: agent.to_owned(), stream, is_open: true }),
+            Ok((stream, _)) => Ok(Socket { agent: agent.to_owned(), stream, is_open: true, place: None }),
             Err(Error::Http(answer)) => {
                 let body =
                     answer.body().as_deref().and_then(|body| serde_json::from_slice::<Refused>(body).ok());
@@ -84,14 +90,29 @@ pub(super) struct Socket {
     agent: String,
     stream: WebSocketStream<TcpStream>,
     is_open: bool,
+    place: Option<Place>,
+}
+
+/// Where the log of a run can be read on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    run_id: String,
+    after: u64,
 }
 
 /// An update of the server, as far as a conversation shows it.
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Wire {
+    Run {
+        run_id: String,
+    },
     Delta {
         text: String,
+        message: Option<String>,
+    },
+    Reset {
+        message: Option<String>,
     },
     ToolCall {
         name: String,
@@ -122,6 +143,19 @@ impl Socket {
         self.is_open
     }
 
+    /// Where the run that goes on can be read on, if it is logged.
+    pub(super) fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
+    }
+
+    /// Reads a run on.
+    pub(super) async fn resume(&mut self, place: Place) -> Result<(), Failure> {
+        let Place { run_id, after } = &place;
+        let sent = self.send(&json!({"type": "resume", "run_id": run_id, "after": after})).await;
+        self.place = Some(place);
+        sent
+    }
+
     pub(super) async fn send(&mut self, input: &Value) -> Result<(), Failure> {
         let sent = self.stream.send(Message::text(input.to_string())).await;
         sent.map_err(|error| self.ended(&error.to_string()))
@@ -143,16 +177,37 @@ impl Socket {
             Some(Ok(_)) => return Told::Nothing,
             Some(Err(error)) => return Told::Failed(self.ended(&error.to_string())),
         };
-        match serde_json::from_str(&text) {
-            Ok(Wire::Delta { text }) => Told::Text(text),
-            Ok(Wire::ToolCall { name, arguments }) => Told::Call(format!("{name}({arguments})\n")),
-            Ok(Wire::Done { usage, finish_reason }) => {
+        self.read(&text).unwrap_or_else(|error| {
+            // What can't be understood is not understood the next time either.
+            self.place = None;
+            Told::Failed(self.ended(&format!("the server's message is no update: {error}")))
+        })
+    }
+
+    fn read(&mut self, text: &str) -> Result<Told, serde_json::Error> {
+        let update: Value = serde_json::from_str(text)?;
+        if let (Some(place), Some(seq)) = (&mut self.place, update.get("seq").and_then(Value::as_u64)) {
+            place.after = seq;
+        }
+        Ok(match serde_json::from_value(update)? {
+            Wire::Run { run_id } => {
+                self.place = Some(Place { run_id, after: 1 });
+                Told::Nothing
+            }
+            Wire::Delta { text, message } => Told::Text { message, text },
+            Wire::Reset { message } => Told::Void(message),
+            Wire::ToolCall { name, arguments } => Told::Call(format!("{name}({arguments})\n")),
+            Wire::Done { usage, finish_reason } => {
+                self.place = None;
                 Told::End { output_tokens: usage.output_tokens, finish_reason }
             }
-            Ok(Wire::Error { error }) => Told::Failed(error),
-            Ok(Wire::Other) => Told::Nothing,
-            Err(error) => Told::Failed(self.ended(&format!("the server's message is no update: {error}"))),
-        }
+            Wire::Error { error } => {
+                // A server that stops has given the run back; another mistake is the run's end.
+                self.place = self.place.take().filter(|_| error.code == STOPPING);
+                Told::Failed(error)
+            }
+            Wire::Other => Told::Nothing,
+        })
     }
 
     fn ended(&mut self, why: &str) -> Failure {
@@ -161,7 +216,7 @@ impl Socket {
     }
 }
 
-/// A fault of the connection. The code is this program's own: servers never send it.
+/// A fault of the connection.
 fn unreachable(what: &str, why: &str) -> Failure {
-    Failure { code: "server_unreachable".to_owned(), message: format!("{what}: {why}") }
+    Failure { code: UNREACHABLE.to_owned(), message: format!("{what}: {why}") }
 }

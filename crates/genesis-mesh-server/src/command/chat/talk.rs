@@ -1,16 +1,28 @@
 //! Whom a conversation is with: a mesh in this program, or a server's agent.
 //!
-//! Owns: what both tell, in one form.
+//! Owns: what both tell, in one form, and coming back to a server that was lost.
 //! Never: writes on the screen.
 
 use super::conversation::Conversation;
-use super::socket::{Server, Socket};
+use super::socket::{Place, STOPPING, Server, Socket, UNREACHABLE};
 use super::told::{Failure, Told};
 use genesis_mesh::{Mesh, Run, RunError, Update};
+use std::time::Duration;
+
+/// A server that is started again needs seconds, one that is replaced up to a minute.
+const TRIES: u32 = 120;
+const BETWEEN_TRIES: Duration = Duration::from_millis(500);
 
 pub(super) enum Talk {
     Local { mesh: Mesh, run: Option<Run> },
-    Remote { server: Server, socket: Option<Box<Socket>> },
+    Remote { server: Server, socket: Option<Box<Socket>>, lost: Option<Lost> },
+}
+
+/// An answer whose server was lost.
+pub(super) struct Lost {
+    agent: String,
+    place: Place,
+    tries_left: u32,
 }
 
 impl Talk {
@@ -19,7 +31,7 @@ impl Talk {
     }
 
     pub(super) fn remote(server: Server) -> Self {
-        Self::Remote { server, socket: None }
+        Self::Remote { server, socket: None, lost: None }
     }
 
     /// Asks `agent` to go on with the conversation.
@@ -31,7 +43,8 @@ impl Talk {
                 *run = Some(started.map_err(|error| failure(error.code(), error.to_string()))?);
                 Ok(())
             }
-            Self::Remote { server, socket } => {
+            Self::Remote { server, socket, lost } => {
+                *lost = None;
                 // An agent is a path of the server: another one needs another socket. So does a socket that ended.
                 let kept = socket.take().filter(|socket| socket.agent() == agent && socket.is_open());
                 let opened = match kept {
@@ -50,8 +63,8 @@ impl Talk {
     pub(super) async fn next(&mut self) -> Told {
         match self {
             Self::Local { run: Some(run), .. } => run.next().await.map_or_else(cut, of_update),
-            Self::Remote { socket: Some(socket), .. } => socket.next().await,
-            _ => cut(),
+            Self::Remote { server, socket, lost } => remote(server, socket, lost).await,
+            Self::Local { run: None, .. } => cut(),
         }
     }
 
@@ -60,7 +73,9 @@ impl Talk {
         match self {
             Self::Local { run: Some(run), .. } => run.cancel(),
             Self::Remote { socket: Some(socket), .. } => socket.cancel().await,
-            _ => {}
+            // Nobody to tell: a client that stays away is a cancel too.
+            Self::Remote { lost, .. } => *lost = None,
+            Self::Local { run: None, .. } => {}
         }
     }
 
@@ -68,9 +83,48 @@ impl Talk {
     pub(super) fn abandon(&mut self) {
         match self {
             Self::Local { run, .. } => *run = None,
-            Self::Remote { socket, .. } => *socket = None,
+            Self::Remote { socket, lost, .. } => (*socket, *lost) = (None, None),
         }
     }
+}
+
+/// What a server tells next; one that was lost is looked for, and its run read on.
+async fn remote(server: &Server, socket: &mut Option<Box<Socket>>, lost: &mut Option<Lost>) -> Told {
+    if let Some(open) = socket {
+        let told = open.next().await;
+        return match (told, open.place()) {
+            (Told::Failed(failure), Some(place)) if may_come_back(&failure) => {
+                let (agent, place) = (open.agent().to_owned(), place.clone());
+                *lost = Some(Lost { agent, place, tries_left: TRIES });
+                *socket = None;
+                Told::Lost(failure.message)
+            }
+            (told, _) => told,
+        };
+    }
+    let Some(away) = lost else { return cut() };
+    tokio::time::sleep(BETWEEN_TRIES).await;
+    let opened = async {
+        let mut opened = Box::new(server.open(&away.agent).await?);
+        opened.resume(away.place.clone()).await?;
+        Ok(opened)
+    };
+    match opened.await {
+        Ok(opened) => (*socket, *lost) = (Some(opened), None),
+        Err(failure) => {
+            away.tries_left = away.tries_left.saturating_sub(1);
+            if away.tries_left == 0 || !may_come_back(&failure) {
+                *lost = None;
+                return Told::Failed(failure);
+            }
+        }
+    }
+    Told::Nothing
+}
+
+/// Whether the server, or another one in its place, may be there in a moment.
+fn may_come_back(failure: &Failure) -> bool {
+    failure.code == UNREACHABLE || failure.code == STOPPING
 }
 
 fn cut() -> Told {
@@ -80,11 +134,11 @@ fn cut() -> Told {
 
 fn of_update(update: Result<Update, RunError>) -> Told {
     match update {
-        Ok(Update::Delta { text, .. }) => Told::Text(text),
+        Ok(Update::Delta { text, message, .. }) => Told::Text { message, text },
+        Ok(Update::Reset { message, .. }) => Told::Void(message),
         Ok(Update::ToolCall(call)) => Told::Call(format!("{}({})\n", call.name, call.arguments)),
         Ok(
             Update::Run { .. }
-            | Update::Reset { .. }
             | Update::ToolCallDelta(_)
             | Update::Output { .. }
             | Update::Written { .. }

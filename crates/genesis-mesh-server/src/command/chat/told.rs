@@ -8,7 +8,15 @@ use serde::Deserialize;
 /// What an answer tells.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Told {
-    Text(String),
+    /// A piece of text; in a graph, of which message.
+    Text {
+        message: Option<String>,
+        text: String,
+    },
+    /// What was told of a message, or of all of it, is void: it begins again.
+    Void(Option<String>),
+    /// The connection is lost; the answer goes on when it is back.
+    Lost(String),
     /// A tool call, as a person reads it.
     Call(String),
     /// What a conversation does not show.

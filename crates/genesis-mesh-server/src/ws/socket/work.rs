@@ -12,6 +12,7 @@ use futures_util::StreamExt;
 use genesis_mesh::log::{LogEvent, Seq};
 use genesis_mesh::{
     Ask, BoxFuture, FinishReason, LogError, RunError, RunId, RunInput, Submission, Update, Usage,
+    named_thread,
 };
 use std::mem;
 use std::sync::Arc;
@@ -118,7 +119,7 @@ impl Work {
         match self {
             Self::Reading(read) if !read.is_over() => {
                 let run = &read.run;
-                match query.on_disconnect(run.thread.is_some()) {
+                match query.on_disconnect(named_thread(run).is_some()) {
                     OnDisconnect::Continue => {}
                     OnDisconnect::Cancel => served::cancel(app, run.id),
                     OnDisconnect::Grace(grace) => wait_for_client(app, run.id, grace),

@@ -9,7 +9,7 @@ use crate::graph::live::Live;
 use crate::graph::live::NodeCore;
 use crate::graph::live::{Answers, Attempt, Context, HandledFailure};
 use crate::graph::output::Output;
-use crate::graph::policy::{CachePolicy, CallOptions, RetryPolicy, TimeoutPolicy};
+use crate::graph::policy::{CachePolicy, CallOptions, Effect, RetryPolicy, TimeoutPolicy};
 use futures_util::FutureExt;
 use genesis_mesh_core::graph::NodeId;
 use genesis_mesh_core::run::{Fact, Failure, Task, TaskInput, TaskWrite};
@@ -225,13 +225,17 @@ impl Live {
     }
 }
 
-/// Runs a call from within a task, with tries of its own.
+/// What came of a call, with the answers that it used.
+pub(in crate::graph) type CallEnd = (Result<Vec<TaskWrite>, NodeError>, Vec<Value>);
+
+/// Runs a call from within a task, with tries of its own. One that may run once at most and was stopped in the middle is
+/// not tried again, and its failure comes as the error: nobody knows what it did.
 pub(in crate::graph) async fn called<Fut>(
     live: &Arc<Live>,
     task: &Arc<Task>,
     options: &CallOptions,
     work: impl Fn(Context) -> Fut,
-) -> (Result<Vec<TaskWrite>, NodeError>, Vec<Value>)
+) -> Result<CallEnd, NodeError>
 where
     Fut: Future<Output = Result<Vec<TaskWrite>, NodeError>>,
 {
@@ -248,10 +252,14 @@ where
         } else {
             Box::pin(within(caught, options.timeout, &context)).await
         };
-        let result =
-            result.and_then(|caught| caught.unwrap_or_else(|panic| Err(NodeError::panicked(&*panic))));
+        let ended = result.and_then(|caught| caught.map_err(|panic| NodeError::panicked(&*panic)));
+        let result = match ended {
+            Ok(result) => result,
+            Err(stopped) if options.effect == Effect::AtMostOnce => return Err(stopped),
+            Err(stopped) => Err(stopped),
+        };
         let wait = result.as_ref().err().and_then(|error| retry_wait(&options.retry, error, attempt));
-        let Some((wait, has_jitter)) = wait else { return (result, context.0.used_answers()) };
+        let Some((wait, has_jitter)) = wait else { return Ok((result, context.0.used_answers())) };
         let jitter = if has_jitter { live.env.ambient.random() % 1000 } else { 0 };
         tokio::time::sleep(wait.saturating_add(Duration::from_millis(jitter))).await;
         attempt += 1;
@@ -263,7 +271,7 @@ where
 pub(in crate::graph) async fn settle_call(
     live: &Arc<Live>,
     task: &Task,
-    (result, answers): (Result<Vec<TaskWrite>, NodeError>, Vec<Value>),
+    (result, answers): CallEnd,
     is_cached: bool,
 ) -> Result<Vec<TaskWrite>, NodeError> {
     let id = task.id;

@@ -24,6 +24,8 @@ pub(in crate::graph) enum Start {
     Input(Input),
     /// From where the thread stands, with an answer and writes.
     Continue { answer: Option<Answer>, writes: Vec<TaskWrite> },
+    /// From where a crash has cut the same run: its first fact is kept.
+    Recover,
 }
 
 /// A run that is about to begin.
@@ -55,7 +57,7 @@ impl Beginning {
     ) -> Result<Arc<Live>, GraphRunError> {
         let origin = machine.head();
         machine.limit(self.env.recursion_limit, self.breakpoints.clone());
-        let is_resuming = origin.is_some() && matches!(start, Start::Continue { .. });
+        let is_resuming = origin.is_some() && !matches!(start, Start::Input(_));
         let keeper = Keeper::of(&self.env, &self.ns, origin.map(|head| head.id));
         let Self { core, env, ns, parents, at, .. } = self;
         let live = Arc::new(Live {
@@ -80,8 +82,16 @@ impl Beginning {
                 let (checkpoint, input) = (live.env.checkpoint_id(), Input::Writes(writes));
                 live.record(Fact::InputReceived { checkpoint, input }, &[]).await?;
             }
-            Start::Continue { .. } if origin.is_none() => return Err(GraphRunError::EmptyInput),
+            Start::Continue { .. } | Start::Recover if origin.is_none() => {
+                return Err(GraphRunError::EmptyInput);
+            }
             Start::Continue { answer, writes } => live.go_on(at, answer, writes).await?,
+            Start::Recover => {
+                if live.machine().open_answer().is_none() {
+                    // It was for the questions of a step that is committed.
+                    drop(live.env.take_answer());
+                }
+            }
         }
         Ok(live)
     }

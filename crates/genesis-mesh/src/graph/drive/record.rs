@@ -7,7 +7,7 @@ use crate::graph::env::Durability;
 use crate::graph::error::GraphRunError;
 use crate::graph::keeper::Keeper;
 use crate::graph::live::Live;
-use genesis_mesh_core::run::{CheckpointHead, Fact, FactRecord};
+use genesis_mesh_core::run::{CheckpointHead, Fact, FactRecord, TaskEnd};
 use genesis_mesh_core::store::{Checkpoint, Entry};
 use genesis_mesh_core::stream::{EventKind, StreamMode};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,16 +21,19 @@ impl Live {
         modes: &[StreamMode],
     ) -> Result<Option<FactRecord>, GraphRunError> {
         let is_watched = self.is_watched(modes);
-        let (told, record, before, after) = {
+        let (told, record, before, after, is_alone) = {
             let mut machine = self.machine();
             let told = if is_watched { FactRecord::told(&fact, &machine)? } else { None };
-            let record = match (&self.keeper, &told) {
+            let mut record = match (&self.keeper, &told) {
                 (None, _) => None,
                 (Some(_), Some(told)) if !machine.topology().shape().has_untracked() => Some(told.clone()),
                 (Some(_), _) => FactRecord::of(&fact, &machine)?,
             };
-            if let Some(record) = &record {
+            if let Some(record) = &mut record {
                 record.check(machine.topology())?;
+                if let FactRecord::Resumed { run, .. } = record {
+                    run.clone_from(&self.env.run_name);
+                }
             }
             let before = machine.head();
             // Reducers are code of others.
@@ -41,15 +44,19 @@ impl Live {
                 self.is_broken.store(true, Ordering::Relaxed);
                 return Err(error);
             }
-            (told, record, before, machine.head())
+            (told, record, before, machine.head(), machine.tasks().len() == 1)
         };
         let (Some(keeper), Some(record)) = (&self.keeper, record) else { return Ok(told) };
         let is_checkpoint = record.checkpoint().is_some();
+        let has_finished = matches!(record, FactRecord::TaskEnded { end: TaskEnd::Finished(_), .. });
         let entry = match (is_checkpoint, after) {
             (true, Some(head)) => Entry::Checkpoint(self.checkpoint(head, record)),
             _ => Entry::Pending { checkpoint: before.map(|head| head.id).unwrap_or_default(), fact: record },
         };
-        if Box::pin(keeper.keep(entry)).await?.wants_snapshot && is_checkpoint {
+        // The one task of a step has ended, and the step is committed next: in a log both are kept at once with what is told
+        // of them, at the cost of one.
+        let log = self.env.log().filter(|_| is_alone && has_finished);
+        if Box::pin(keeper.keep(entry, log)).await?.wants_snapshot && is_checkpoint {
             Box::pin(self.keep_snapshot(keeper)).await?;
         }
         Ok(told)

@@ -1,0 +1,86 @@
+//! A store that is away for a while: it costs time, and nothing else.
+
+use super::crash::{output, trip, written};
+use super::faulty::{Fault, FaultyStore};
+use super::world::{LONG_ENOUGH, SLOW, STORY, Working, World, count, done, prompt, tale, text};
+use crate::graph::ground::Count;
+use genesis_mesh::log::RunStatus;
+use genesis_mesh::{FinishReason, GenesisMesh, Submission};
+use serde_json::json;
+use std::time::Duration;
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_waits_for_its_store_and_nothing_is_lost_or_told_twice() {
+    for fault in [Fault::Before, Fault::After] {
+        let world = World::new();
+        let store = FaultyStore::new(&world.store);
+        let working = Working::on(world.mesh_over(tale(SLOW), &store).await).await;
+        let run = working.submit(Submission::new("tale", prompt())).await;
+        working.reached(run, 3).await;
+        store.set(move |_, _| fault);
+        tokio::time::sleep(LONG_ENOUGH).await;
+        store.set(|_, _| Fault::None);
+        let log = working.log(run).await;
+        assert_eq!((text(&log).as_str(), done(&log)), (STORY, (FinishReason::Stop, 7)));
+        assert_eq!((count(&log, "delta"), working.row(run).await.epoch), (7, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_claimed_while_its_log_cannot_be_read_goes_on_when_it_can() {
+    for call in ["events", "lineage", "history"] {
+        let (world, begun) = (World::new(), Count::default());
+        let agents = || tale(SLOW).agent("trip", trip(&begun));
+        let first = Working::on(world.mesh(agents()).await).await;
+        let answer = first.submit(Submission::new("tale", prompt())).await;
+        let graph = first.submit(Submission::new("trip", json!({}))).await;
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        first.kill().await;
+        world.mesh(agents()).await.store().release_all().await.unwrap();
+        let store = FaultyStore::with(
+            &world.store,
+            move |now, _| {
+                if now == call { Fault::Before } else { Fault::None }
+            },
+        );
+        let second = Working::on(world.mesh_over(agents(), &store).await).await;
+        tokio::time::sleep(LONG_ENOUGH).await;
+        store.set(|_, _| Fault::None);
+        assert_eq!(text(&second.log(answer).await), STORY, "{call}");
+        let log = second.log(graph).await;
+        assert_eq!(second.row(graph).await.status, RunStatus::Succeeded, "{call}: {log:#?}");
+        assert_eq!(output(&log)["log"], json!(["plan", "work 1", "work 2", "work 3", "end"]));
+        assert_eq!(written(&log).iter().filter(|(node, _)| node == "work").count(), 3);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_submission_whose_answer_was_lost_is_the_same_run_when_it_is_sent_again() {
+    let world = World::new();
+    let store = FaultyStore::with(&world.store, |call, number| {
+        if call == "accept" && number == 1 { Fault::After } else { Fault::None }
+    });
+    let working = Working::on(world.mesh_over(tale(SLOW), &store).await).await;
+    let keyed = || Submission { idempotency_key: Some("k".into()), ..Submission::new("tale", prompt()) };
+    let lost = working.mesh.submit(keyed()).await.expect_err("the answer is lost");
+    assert_eq!((lost.code(), lost.is_retryable()), ("store_unavailable", true));
+    let found = working.mesh.submit(keyed()).await.unwrap();
+    assert!(!found.is_new);
+    // Who accepted it does not know that it has it; when the lease has run out it is claimed.
+    let log = working.log(found.run.id).await;
+    assert_eq!((text(&log).as_str(), working.row(found.run.id).await.epoch), (STORY, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_is_found_after_an_outage_and_runs_that_were_accepted_before_it_end() {
+    let world = World::new();
+    let store = FaultyStore::new(&world.store);
+    let mesh = world.mesh_over(GenesisMesh::new().agent("trip", trip(&Count::default())), &store).await;
+    let run = mesh.submit(Submission::new("trip", json!({}))).await.unwrap().run;
+    store.set(|_, _| Fault::Before);
+    let working = Working::on(mesh).await;
+    tokio::time::sleep(LONG_ENOUGH).await;
+    store.set(|_, _| Fault::None);
+    working.log(run.id).await;
+    assert_eq!(working.row(run.id).await.status, RunStatus::Succeeded);
+}
