@@ -169,6 +169,12 @@ pub enum StoreError {
         /// What happened.
         message: String,
     },
+    /// Another process has it, and it can have but one.
+    #[error("the store is in use: {message}")]
+    InUse {
+        /// By whom, and what to do.
+        message: String,
+    },
     /// What it holds can't be read.
     #[error("the store holds what can't be read: {message}")]
     Corrupt {
@@ -233,6 +239,7 @@ impl StoreError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unavailable { .. } => "store_unavailable",
+            Self::InUse { .. } => "store_in_use",
             Self::Corrupt { .. } => "store_corrupt",
             Self::UnknownCheckpoint { .. } => "checkpoint_not_found",
             Self::Fenced { .. } => "run_fenced",
@@ -247,6 +254,9 @@ impl StoreError {
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Full { .. } | Self::ThreadBusy { .. })
+        matches!(
+            self,
+            Self::Unavailable { .. } | Self::InUse { .. } | Self::Full { .. } | Self::ThreadBusy { .. }
+        )
     }
 }

@@ -4,6 +4,8 @@
 //! Never: does a command's work.
 
 mod local;
+mod pinned;
+mod remote;
 mod chat;
 mod check;
 mod config;
@@ -12,8 +14,11 @@ mod init;
 mod keys;
 mod models;
 mod run;
+mod runs;
 mod serve;
 mod shell;
+mod store;
+mod threads;
 
 use crate::outcome::Outcome;
 use crate::settings::Settings;
@@ -40,6 +45,13 @@ pub(crate) enum Command {
     /// List, fetch and describe models
     #[command(subcommand)]
     Models(models::Models),
+    /// List, follow and stop the runs of a server
+    Runs(runs::Arguments),
+    /// List, read and delete the threads of a server
+    Threads(threads::Arguments),
+    /// Copy a store into another
+    #[command(subcommand)]
+    Store(store::Store),
     /// Ask a server whether it is well; for health checks of containers
     Health(health::Arguments),
     /// Write completions for a shell
@@ -64,6 +76,9 @@ pub(crate) async fn run(
         Command::Chat(arguments) => chat::run(arguments, &settings).await,
         Command::Run(arguments) => run::run(&arguments, &settings).await,
         Command::Models(models) => models::run(&models, &settings).await,
+        Command::Runs(arguments) => runs::run(&arguments).await,
+        Command::Threads(arguments) => threads::run(&arguments).await,
+        Command::Store(store) => store::run(store).await,
         Command::Health(arguments) => health::run(&arguments, &settings).await,
         Command::Completions(arguments) => shell::completions(&arguments, program()),
         Command::Man(arguments) => shell::man(&arguments, program()),

@@ -4,7 +4,7 @@
 //! Never: knows a store; it sees the contract alone. It is no part of a running program, only tests call it.
 //! Flow: `run_all` and its like give each check a new store, and tell all sentences that do not hold at once.
 
-mod samples;
+pub(crate) mod samples;
 mod append;
 mod lineage;
 mod history;

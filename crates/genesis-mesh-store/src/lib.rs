@@ -10,9 +10,11 @@
 mod clock;
 mod weight;
 mod task;
+mod parts;
 mod memory;
 mod sqlite;
 mod postgres;
+mod carry;
 mod items;
 mod bus;
 pub mod conformance;
@@ -20,8 +22,10 @@ pub mod conformance;
 pub mod testing;
 
 pub use bus::{LocalBus, LossyBus, LossyOptions, NatsBus, PostgresBus};
+pub use carry::{DiskStore, Found, carry};
 pub use clock::Clock;
 pub use items::{Embed, ItemsIndex, ItemsOptions, MemoryItems};
 pub use memory::MemoryStore;
+pub use parts::{CarryError, Counts};
 pub use postgres::{PostgresOptions, PostgresStore};
 pub use sqlite::{SqliteOptions, SqliteStore};

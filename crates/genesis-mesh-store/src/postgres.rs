@@ -8,6 +8,7 @@
 mod fault;
 mod value;
 mod schema;
+mod in_use;
 mod connect;
 mod rows;
 mod job;
@@ -20,14 +21,18 @@ mod lease;
 mod cancel;
 mod accept;
 mod thread;
+mod export;
+mod import;
 mod log;
 #[cfg(test)]
 mod tests;
 
 pub use connect::PostgresOptions;
+pub(crate) use schema::KNOWN;
 
+use crate::parts::{CarryError, Counts, Part};
 use connect::{Pools, at};
-use deadpool_postgres::{Client, Object, Transaction};
+use deadpool_postgres::{Client, ClientWrapper, Object, Transaction};
 use fault::{Fault, unavailable};
 use genesis_mesh_core::BoxFuture;
 use genesis_mesh_core::run::{CheckpointId, Namespace};
@@ -39,7 +44,9 @@ use lane::Lanes;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
+use tokio_postgres::IsolationLevel;
 
 /// Transactions that clash are rare, since rows are locked in one order; each of these lets another one go first.
 const CLASHES_MAX: u32 = 10;
@@ -54,6 +61,7 @@ pub struct PostgresStore {
     lanes: Lanes,
     patience: Duration,
     hasher: RandomState,
+    schema: String,
 }
 
 impl PostgresStore {
@@ -65,7 +73,59 @@ impl PostgresStore {
     pub async fn connect(url: &str, options: &PostgresOptions) -> Result<Self, StoreError> {
         let pools = connect::open(url, options).await?;
         let lanes = Lanes::start(&pools.lanes, options.lanes, options.patience());
-        Ok(Self { pools, lanes, patience: options.patience(), hasher: RandomState::new() })
+        let (patience, schema) = (options.patience(), options.schema.clone());
+        Ok(Self { pools, lanes, patience, hasher: RandomState::new(), schema })
+    }
+
+    /// The version of its schema in the database of `url`; `None` if there is none. Makes and changes nothing.
+    pub(crate) async fn version(url: &str, options: &PostgresOptions) -> Result<Option<i64>, StoreError> {
+        connect::version(url, options).await
+    }
+
+    /// Sends everything that it holds, of one moment.
+    pub(crate) async fn send_all(
+        &self,
+        begun: oneshot::Sender<Counts>,
+        out: mpsc::Sender<Part>,
+    ) -> Result<(), StoreError> {
+        let work = async {
+            let mut client = self.alone().await?;
+            let read = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
+            let read = read.read_only(true).start().await?;
+            // Nobody counts if the copy was given up.
+            let _ = begun.send(export::counts(&read).await?);
+            export::send_all(&read, &out).await
+        };
+        work.await.map_err(|fault: Fault| self.fault(fault))
+    }
+
+    /// Takes everything in that another store held, or nothing.
+    pub(crate) async fn take_all(
+        &self,
+        mut parts: mpsc::Receiver<Part>,
+        expected: Counts,
+    ) -> Result<Counts, CarryError> {
+        let work = async {
+            let mut client = self.alone().await?;
+            let write = client.transaction().await?;
+            let taken = import::take_all(&write, &mut parts, expected).await?;
+            if taken.is_ok() {
+                write.commit().await?;
+            }
+            Ok(taken)
+        };
+        work.await.map_err(|fault: Fault| self.fault(fault))?
+    }
+
+    /// A connection that has the schema alone, and no bound for what is read and written at the pace of another store;
+    /// dropping it gives the schema back.
+    async fn alone(&self) -> Result<ClientWrapper, Fault> {
+        let client = Object::take(self.pools.reads.get().await?);
+        in_use::take(&client, &self.schema).await?;
+        client
+            .batch_execute("SET statement_timeout TO 0; SET idle_in_transaction_session_timeout TO 0")
+            .await?;
+        Ok(client)
     }
 
     /// Has a lane do a job; jobs of one run, or appends to one thread, keep their order.

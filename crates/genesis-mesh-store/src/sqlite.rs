@@ -19,6 +19,8 @@ mod event_rows;
 mod lifecycle;
 mod commit;
 mod pulse;
+mod export;
+mod import;
 mod writer;
 mod readers;
 mod log;
@@ -26,6 +28,7 @@ mod log;
 mod tests;
 
 use crate::clock::{self, Clock};
+use crate::parts::{CarryError, Counts, Part};
 use fault::unavailable;
 use genesis_mesh_core::BoxFuture;
 use genesis_mesh_core::run::{CheckpointId, Namespace};
@@ -33,10 +36,12 @@ use genesis_mesh_core::store::{
     Appended, Checkpoint, Entry, HistoryQuery, Link, Store, StoreError, ThreadKey,
 };
 use lock::Lock;
+pub(crate) use schema::KNOWN;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use writer::Care;
 
 /// Keeps runs and threads in a SQLite database.
@@ -134,6 +139,51 @@ impl SqliteStore {
     ) -> Result<T, StoreError> {
         let Some(writer) = &self.writer else { return Err(unavailable("the store is closed")) };
         writer::change(writer, care, make).await.map_err(|error| at(&self.path, error))
+    }
+
+    /// The version of the schema in the file `path`; `None` if there is none. Makes and changes nothing.
+    pub(crate) fn version(path: &Path) -> Result<Option<i64>, StoreError> {
+        schema::version(path).map_err(|error| at(path, error))
+    }
+
+    /// Sends everything that it holds, of one moment.
+    pub(crate) async fn send_all(
+        &self,
+        begun: oneshot::Sender<Counts>,
+        out: mpsc::Sender<Part>,
+    ) -> Result<(), StoreError> {
+        let send = move |read: &_| {
+            // Nobody counts if the copy was given up.
+            let _ = begun.send(export::counts(read)?);
+            export::send_all(read, &out)
+        };
+        self.read(send).await
+    }
+
+    /// Takes everything in that another store held, or nothing.
+    pub(crate) async fn take_all(
+        &self,
+        parts: mpsc::Receiver<Part>,
+        expected: Counts,
+    ) -> Result<Counts, CarryError> {
+        let parts = Mutex::new(parts);
+        let refused = Arc::new(Mutex::new(None));
+        let told = Arc::clone(&refused);
+        let take = move |write: &_, _| {
+            let mut parts = parts.lock().unwrap_or_else(PoisonError::into_inner);
+            import::take_all(write, &mut parts, expected).map_err(|error| match error {
+                CarryError::Store(error) => error,
+                // Whatever it is, the transaction is rolled back by it.
+                error => {
+                    let rolled_back = unavailable(&error);
+                    *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    rolled_back
+                }
+            })
+        };
+        let taken = self.change(Care::Durable, take).await;
+        let refused = refused.lock().unwrap_or_else(PoisonError::into_inner).take();
+        refused.map_or_else(|| Ok(taken?), Err)
     }
 
     async fn read<T: Send + 'static>(

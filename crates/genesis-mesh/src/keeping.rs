@@ -8,7 +8,8 @@ use genesis_mesh_core::bus::{Bus, BusError};
 use genesis_mesh_core::log::RunStore;
 use genesis_mesh_core::store::StoreError;
 use genesis_mesh_store::{
-    LocalBus, MemoryStore, NatsBus, PostgresBus, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore,
+    DiskStore, Found, LocalBus, MemoryStore, NatsBus, PostgresBus, PostgresOptions, PostgresStore, SqliteOptions,
+    SqliteStore,
 };
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -76,6 +77,33 @@ impl StoreSource {
         }
     }
 
+    /// What is there; makes and changes nothing. Whether somebody has it open is seen when it is opened.
+    ///
+    /// # Errors
+    /// It can't be reached, is another program's, or a newer program has written it.
+    pub async fn look(&self) -> Result<Found, StoreError> {
+        match self.clone() {
+            Self::Memory => Ok(Found::Nothing),
+            Self::Sqlite(path, _) => on_a_thread(move || SqliteStore::look(path)).await,
+            Self::Postgres(url, options) => PostgresStore::look(&url, &options).await,
+            Self::Open(_) => Ok(Found::Ready),
+        }
+    }
+
+    /// Opens it for [`carry`](genesis_mesh_store::carry), which no other process may have open then.
+    ///
+    /// # Errors
+    /// As [`StoreSource::open`] has; and what is in memory, or open already, can't be carried.
+    pub async fn open_to_carry(self) -> Result<DiskStore, StoreError> {
+        match self {
+            Self::Sqlite(path, options) => on_a_thread(move || DiskStore::sqlite(path, &options)).await,
+            Self::Postgres(url, options) => DiskStore::postgres(&url, &options).await,
+            Self::Memory | Self::Open(_) => {
+                Err(StoreError::Unavailable { message: format!("{self}: only what is on disk is carried") })
+            }
+        }
+    }
+
     /// Opens it.
     ///
     /// # Errors
@@ -84,12 +112,7 @@ impl StoreSource {
         Ok(match self {
             Self::Memory => Arc::new(MemoryStore::new()),
             Self::Sqlite(path, options) => {
-                // Reading a disk, and perhaps migrating what is on it.
-                let opened =
-                    tokio::task::spawn_blocking(move || SqliteStore::open_with(path, &options)).await;
-                let stopped =
-                    |error| StoreError::Unavailable { message: format!("it was not opened: {error}") };
-                Arc::new(opened.map_err(stopped)??)
+                Arc::new(on_a_thread(move || SqliteStore::open_with(path, &options)).await?)
             }
             Self::Postgres(url, options) => Arc::new(PostgresStore::connect(&url, &options).await?),
             Self::Open(store) => store,
@@ -139,6 +162,14 @@ impl BusSource {
             Self::Open(bus) => bus,
         })
     }
+}
+
+/// Reads a disk, and perhaps migrates what is on it: not for an async thread.
+async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let stopped = |error| StoreError::Unavailable { message: format!("it was not opened: {error}") };
+    tokio::task::spawn_blocking(work).await.map_err(stopped)?
 }
 
 fn is_postgres(text: &str) -> bool {

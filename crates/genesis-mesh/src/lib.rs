@@ -24,6 +24,7 @@ mod keeping;
 mod runner;
 mod mesh;
 mod setup;
+mod check;
 pub mod testing;
 
 /// The local inference engine, as far as a program chooses its parts.
@@ -33,6 +34,7 @@ pub mod local {
 
 pub use agent::{Agent, AgentInfo, GraphPlanError, Models};
 pub use chat::RunInput;
+pub use check::{CheckError, ThreadsChecked, UnreadableThread};
 pub use genesis_mesh_core::items;
 pub use genesis_mesh_core::state::{self, Part, State};
 pub use genesis_mesh_core::{
@@ -46,8 +48,8 @@ pub use genesis_mesh_models::{
     ApiKey, OpenAiError, OpenAiModel, OpenAiOptions, OpenAiTimeouts, ScriptError, ScriptedModel,
 };
 pub use genesis_mesh_store::{
-    ItemsOptions, LocalBus, LossyBus, LossyOptions, MemoryItems, MemoryStore, NatsBus, PostgresBus,
-    PostgresOptions, PostgresStore, SqliteOptions, SqliteStore,
+    CarryError, Counts, DiskStore, Found, ItemsOptions, LocalBus, LossyBus, LossyOptions, MemoryItems,
+    MemoryStore, NatsBus, PostgresBus, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, carry,
 };
 pub use input::{
     FunctionForm, FunctionNameForm, JsonSchemaForm, ModelInput, NamedToolForm, ResponseFormat, Stop,

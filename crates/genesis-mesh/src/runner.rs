@@ -33,5 +33,6 @@ pub use submit::{Submission, Submitted};
 
 pub(crate) use hub::Hub;
 pub(crate) use reader::{open, read};
+pub(crate) use spec::own_thread;
 pub(crate) use submit::submit;
 pub(crate) use work::{cancel, work};

@@ -4,7 +4,7 @@
 //! Never: keeps a model; the mesh does.
 //! Flow: declared on the builder, loaded by `GenesisMesh::setup`, all sources at the same time.
 
-use genesis_mesh_core::Model;
+use genesis_mesh_core::{BoxFuture, GenerateRequest, Model, ModelError, ModelInfo, ModelStream};
 use genesis_mesh_local::fetch::hub::{HubFetcher, HubFile};
 use genesis_mesh_local::{LocalModel, LocalOptions, fetch};
 use std::error::Error;
@@ -79,6 +79,18 @@ impl ModelSource {
         })
     }
 
+    /// A stand-in for it, for those who only read what was kept: it answers nobody.
+    pub(crate) fn unloaded(self) -> Self {
+        match self.kind {
+            Kind::Ready(_) => self,
+            Kind::Lazy(_) => {
+                let description = format!("not loaded, from {}", self.origin);
+                let info = ModelInfo { name: self.origin.clone(), context_tokens: None, description };
+                Self { origin: self.origin, kind: Kind::Ready(Arc::new(Unloaded { info })) }
+            }
+        }
+    }
+
     /// Where the model comes from, for error messages.
     pub(crate) fn origin(&self) -> &str {
         &self.origin
@@ -96,6 +108,22 @@ impl ModelSource {
             Kind::Ready(model) => Ok(model),
             Kind::Lazy(load) => tokio::task::spawn_blocking(load).await?,
         }
+    }
+}
+
+#[derive(Debug)]
+struct Unloaded {
+    info: ModelInfo,
+}
+
+impl Model for Unloaded {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn generate(&self, _: GenerateRequest) -> BoxFuture<'_, Result<ModelStream, ModelError>> {
+        let message = format!("the model of {} was not loaded", self.info.name);
+        Box::pin(async move { Err(ModelError::Failed { message }) })
     }
 }
 

@@ -15,6 +15,7 @@ mod socket;
 mod talk;
 
 use super::local;
+use super::remote::key;
 use crate::outcome::Outcome;
 use crate::settings::Settings;
 use crate::signals::{SignalKind, Signals};
@@ -83,17 +84,6 @@ pub(super) async fn run(arguments: Arguments, settings: &Settings) -> Outcome {
     // In a script the status says whether every question was answered.
     let is_good = matches!(end, End::Quit) && (chat.failures == 0 || chat.screen.is_terminal());
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// The key of `--key-file`, or of the environment.
-fn key(file: Option<&Path>) -> Result<Option<String>, String> {
-    let key = match file {
-        Some(path) => {
-            Some(std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?)
-        }
-        None => std::env::var("GENESIS_MESH_KEY").ok(),
-    };
-    Ok(key.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()))
 }
 
 struct Chat {

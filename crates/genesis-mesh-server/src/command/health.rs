@@ -3,8 +3,7 @@
 //! Owns: one tiny HTTP request, and the exit status that says its answer.
 //! Never: starts anything or follows a redirect.
 
-mod pinned;
-
+use super::pinned;
 use crate::outcome::Outcome;
 use crate::settings::Settings;
 use clap::Args;

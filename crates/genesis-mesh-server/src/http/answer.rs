@@ -172,13 +172,13 @@ impl From<&StoreError> for ErrorAnswer {
             StoreError::ThreadBusy { .. } | StoreError::KeyReused { .. } | StoreError::Fenced { .. } => {
                 StatusCode::CONFLICT
             }
-            StoreError::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            StoreError::Unavailable { .. } | StoreError::InUse { .. } => StatusCode::SERVICE_UNAVAILABLE,
             StoreError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let answer = Self::new(status, error.code(), error.to_string());
         match error {
-            StoreError::Unavailable { .. } => answer.with_retry_after(RETRY_AFTER),
+            StoreError::Unavailable { .. } | StoreError::InUse { .. } => answer.with_retry_after(RETRY_AFTER),
             // The official clients try a 409 again by themselves.
             _ => answer.with_should_retry(error.is_retryable()),
         }

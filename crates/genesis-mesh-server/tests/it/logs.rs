@@ -145,7 +145,7 @@ async fn ask(state: Snapshot<Asking>, context: Context) -> Result<AskingUpdate, 
     Ok(Asking::update().answer(Some(context.interrupt(state.q.clone())?)))
 }
 
-async fn asking() -> Desk {
+pub(crate) async fn asking() -> Desk {
     let graph = Graph::builder("ask").node("ask", ask).sequence([START, "ask", END]).build();
     let puppet = Puppet::new();
     let mesh = GenesisMesh::new().model("puppet", puppet.clone()).agent("ask", graph.expect("a graph"));
@@ -191,7 +191,7 @@ async fn a_thread_waits_for_its_answer_and_is_told_over_http() {
 }
 
 /// Posts JSON and gives the status and the answer.
-async fn post(desk: &Desk, path: &str, headers: &str, body: &Value) -> (u16, Value) {
+pub(crate) async fn post(desk: &Desk, path: &str, headers: &str, body: &Value) -> (u16, Value) {
     let body = body.to_string();
     let head = format!(
         "POST {path} HTTP/1.1\nHost: x\nConnection: close\nContent-Type: application/json\n\

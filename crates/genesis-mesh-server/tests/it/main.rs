@@ -16,6 +16,7 @@ mod hostile;
 mod stop;
 mod access;
 mod logs;
+mod log_commands;
 mod limits;
 mod tls;
 mod chat;

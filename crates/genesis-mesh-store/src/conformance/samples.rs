@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
 
-pub(super) type Failed = Box<dyn Error + Send + Sync>;
+pub(crate) type Failed = Box<dyn Error + Send + Sync>;
 
 pub(super) fn key(thread: &str) -> ThreadKey {
     within(thread, "")
@@ -89,7 +89,7 @@ pub(super) fn input(machine: &Machine, checkpoint: u128, x: impl Into<Value>) ->
 }
 
 /// A snapshot of a machine at this checkpoint, with an input of `items` numbers.
-pub(super) fn snapshot(id: u128, items: usize) -> Result<Entry, Failed> {
+pub(crate) fn snapshot(id: u128, items: usize) -> Result<Entry, Failed> {
     let mut machine = machine()?;
     machine.apply(input(&machine, id, json!(vec![0; items]))?)?;
     let snapshot: MachineSnapshot = machine.snapshot()?.ok_or("a machine without a checkpoint")?;

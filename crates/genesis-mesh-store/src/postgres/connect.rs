@@ -4,7 +4,7 @@
 //! Never: tells a password, in an error or in a log.
 
 use super::fault::{Fault, unavailable};
-use super::schema;
+use super::{in_use, schema};
 use deadpool_postgres::{
     Client, Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts,
 };
@@ -29,6 +29,8 @@ pub struct PostgresOptions {
     pub connect_timeout: Duration,
     /// How long a statement may take before the server stops it.
     pub statement_timeout: Duration,
+    /// It is opened to be copied: it does not count as one that uses the schema.
+    pub(super) is_copied: bool,
 }
 
 impl Default for PostgresOptions {
@@ -39,6 +41,7 @@ impl Default for PostgresOptions {
             lanes: 1,
             connect_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(30),
+            is_copied: false,
         }
     }
 }
@@ -76,6 +79,12 @@ impl PostgresOptions {
     #[must_use]
     pub fn statement_timeout(mut self, bound: Duration) -> Self {
         self.statement_timeout = bound;
+        self
+    }
+
+    /// For a store that is copied: it does not use the schema beside others, it must have it alone.
+    pub(crate) fn copied(mut self) -> Self {
+        self.is_copied = true;
         self
     }
 
@@ -129,6 +138,22 @@ pub(super) async fn open(url: &str, options: &PostgresOptions) -> Result<Pools, 
     }
 }
 
+/// The version of the schema of the database, if there is one; makes nothing.
+pub(super) async fn version(url: &str, options: &PostgresOptions) -> Result<Option<i64>, StoreError> {
+    let mut config = config(url)?;
+    config.connect_timeout(options.connect_timeout);
+    let place = place(&config);
+    let look = async {
+        check_name(&options.schema)?;
+        let pool = pool(&config, options, 1, false)?;
+        let client = pool.get().await.map_err(Fault::from)?;
+        schema::version(&client, &options.schema).await
+    };
+    let silent = || unavailable("the database did not answer in time; look what it is busy with").into();
+    let looked = timeout(options.patience(), look).await.unwrap_or_else(|_| Err(silent()));
+    looked.map_err(|fault| at(&place, fault.error()))
+}
+
 /// What the URL says. Its text is never part of an error: it holds the password.
 fn config(url: &str) -> Result<Config, StoreError> {
     let is_url = url.starts_with("postgres://") || url.starts_with("postgresql://");
@@ -157,6 +182,7 @@ fn place(config: &Config) -> String {
 /// The error, with the database that it is about.
 pub(super) fn at(place: &str, mut error: StoreError) -> StoreError {
     if let StoreError::Unavailable { message }
+    | StoreError::InUse { message }
     | StoreError::Corrupt { message }
     | StoreError::Full { message } = &mut error
     {
@@ -205,6 +231,9 @@ fn set_up(options: &PostgresOptions, is_lane: bool) -> String {
          WHERE current_setting('synchronous_commit') IN ('off', 'local');",
         options.schema
     );
+    if is_lane && !options.is_copied {
+        statements.push_str(&in_use::share(&options.schema));
+    }
     if is_lane {
         // The one statement of a lane is large; its plan does not depend on the values, and is made when tables may
         // still be small: it must be good when they are large.

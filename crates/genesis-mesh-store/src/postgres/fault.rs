@@ -86,6 +86,9 @@ fn refused(code: &SqlState, text: String) -> StoreError {
         &SqlState::DISK_FULL | &SqlState::OUT_OF_MEMORY => {
             return StoreError::Full { message: format!("{text}; make room for the database") };
         }
+        &SqlState::OBJECT_IN_USE | &SqlState::LOCK_NOT_AVAILABLE => {
+            return StoreError::InUse { message: text };
+        }
         &SqlState::DATA_CORRUPTED | &SqlState::INDEX_CORRUPTED => return corrupt(text),
         &SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
             "look at the user and the password of the URL"

@@ -103,7 +103,7 @@ pub(super) async fn events(
     rows.iter().map(event_of).collect()
 }
 
-fn event_of(row: &Row) -> Result<LogEvent, Fault> {
+pub(super) fn event_of(row: &Row) -> Result<LogEvent, Fault> {
     let class: i16 = row.try_get(2)?;
     let class = EventClass::of_code(i64::from(class));
     Ok(LogEvent {

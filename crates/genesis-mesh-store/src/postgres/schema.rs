@@ -115,7 +115,19 @@ const MIGRATIONS: [&str; 1] = ["
 "];
 
 /// The last version that this program knows.
-pub(super) const KNOWN: i64 = MIGRATIONS.len() as i64;
+pub(crate) const KNOWN: i64 = MIGRATIONS.len() as i64;
+
+/// Whether the schema `$1` is one of this program.
+const HAS_VERSION: &str = "SELECT 1 FROM pg_tables WHERE schemaname = $1 AND tablename = 'schema_version'";
+
+/// The version of the schema; `None` if it is not there, or has nothing of this program.
+pub(super) async fn version(client: &Client, name: &str) -> Result<Option<i64>, Fault> {
+    if client.query_opt(HAS_VERSION, &[&name]).await?.is_none() {
+        return Ok(None);
+    }
+    let found = client.query_opt("SELECT version FROM schema_version", &[]).await?;
+    Ok(found.map(|row| row.try_get(0)).transpose()?)
+}
 
 /// Makes the schema what this program knows; `name` was checked to be a plain name.
 pub(super) async fn migrate(client: &mut Client, name: &str) -> Result<(), Fault> {
@@ -127,8 +139,7 @@ pub(super) async fn migrate(client: &mut Client, name: &str) -> Result<(), Fault
     if !is_there {
         write.batch_execute(&format!("CREATE SCHEMA {name}")).await?;
     }
-    let find = "SELECT 1 FROM pg_tables WHERE schemaname = $1 AND tablename = 'schema_version'";
-    if write.query_opt(find, &[&name]).await?.is_none() {
+    if write.query_opt(HAS_VERSION, &[&name]).await?.is_none() {
         write.batch_execute("CREATE TABLE schema_version (version int8 NOT NULL)").await?;
     }
     let found = write.query_opt("SELECT version FROM schema_version", &[]).await?;

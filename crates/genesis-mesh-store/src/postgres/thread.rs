@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use tokio_postgres::Row;
 
 /// When a run or a checkpoint came last to thread `t`.
-const USED: &str =
+pub(super) const USED: &str =
     "greatest(t.used_at_ms, (SELECT max(g.written_at_ms) FROM graphs g WHERE g.thread = t.id))";
 
 pub(super) async fn put(write: &Transaction<'_>, told: &ThreadInfo) -> Result<(), Fault> {
@@ -56,7 +56,7 @@ pub(super) async fn list(client: &Client, query: &ThreadQuery) -> Result<Vec<Thr
     Ok(threads.into_iter().filter(fits).skip(query.offset).take(limit).collect())
 }
 
-fn thread_of(row: &Row) -> Result<ThreadInfo, Fault> {
+pub(super) fn thread_of(row: &Row) -> Result<ThreadInfo, Fault> {
     Ok(ThreadInfo {
         id: read_name(row.try_get(0)?),
         created_at_ms: row.try_get(1)?,

@@ -30,10 +30,13 @@ impl Lock {
         })?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(unavailable(format!(
-                "{} is open in another process or store; stop that one, or choose another path",
-                database.display()
-            ))),
+            Err(TryLockError::WouldBlock) => {
+                let message = format!(
+                    "{} is open in another process or store; stop that one, or choose another path",
+                    database.display()
+                );
+                Err(StoreError::InUse { message })
+            }
             Err(TryLockError::Error(error)) => {
                 Err(unavailable(format!("{} can't be locked: {error}", path.display())))
             }

@@ -125,6 +125,18 @@ pub(super) fn events(
 ) -> Result<Vec<LogEvent>, StoreError> {
     let Some(key) = key_of(read, run)? else { return Ok(Vec::new()) };
     let (first, last) = event_keys(key);
+    events_of(read, key, first.saturating_add(signed(after)), last, limit)
+}
+
+/// The events of the run of this key that stand after one key, up to another.
+pub(super) fn events_of(
+    read: &Connection,
+    run: i64,
+    after: i64,
+    last: i64,
+    limit: usize,
+) -> Result<Vec<LogEvent>, StoreError> {
+    let (first, _) = event_keys(run);
     let mut find = read
         .prepare_cached(
             "SELECT key - ?1, at_ms, class, data, memo FROM events WHERE key > ?2 AND key <= ?3
@@ -132,7 +144,6 @@ pub(super) fn events(
         )
         .map_err(fault)?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let after = first.saturating_add(signed(after));
     let mut rows = find.query((first, after, last, limit)).map_err(fault)?;
     let mut found = Vec::new();
     while let Some(row) = rows.next().map_err(fault)? {

@@ -126,7 +126,7 @@ pub(super) const MIGRATIONS: [&str; 2] = ["
 "];
 
 /// The last version that this program knows.
-pub(super) const KNOWN: i64 = MIGRATIONS.len() as i64;
+pub(crate) const KNOWN: i64 = MIGRATIONS.len() as i64;
 
 /// The connection of the writer, of a database that has this program's schema.
 pub(super) fn open_writer(path: &Path, bytes_max: Option<u64>) -> Result<Connection, StoreError> {
@@ -139,6 +139,32 @@ pub(super) fn open_writer(path: &Path, bytes_max: Option<u64>) -> Result<Connect
         set(&connection, "max_page_count", pages.max(1))?;
     }
     Ok(connection)
+}
+
+/// The version of the database, if it is there and has something.
+pub(super) fn version(path: &Path) -> Result<Option<i64>, StoreError> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(fault)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(fault)?;
+    let owner: i64 =
+        connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(fault)?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(fault)?;
+    match (owner, tables) {
+        (_, 0) => Ok(None),
+        (APPLICATION_ID, _) => connection
+            .query_row("SELECT version FROM schema_version", [], |row| row.get(0))
+            .optional()
+            .map_err(fault),
+        _ => Err(foreign()),
+    }
+}
+
+fn foreign() -> StoreError {
+    unavailable("the file is another program's database; choose another path")
 }
 
 /// A connection that only reads.
@@ -178,7 +204,7 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(fault)?;
     if owner != APPLICATION_ID && tables > 0 {
-        return Err(unavailable("the file is another program's database; choose another path"));
+        return Err(foreign());
     }
     let write = connection.transaction().map_err(fault)?;
     write

@@ -118,7 +118,7 @@ async fn a_file_is_open_in_one_store_at_a_time() {
     let path = folder.path().join("t.db");
     let first = SqliteStore::open(&path).expect("a store");
     let error = SqliteStore::open(&path).expect_err("it is open");
-    assert_eq!(error.code(), "store_unavailable");
+    assert_eq!(error.code(), "store_in_use");
     assert!(error.to_string().contains("t.db is open in another process or store"), "{error}");
     first.append(&key("t"), vec![committed(1)]).await.expect("an append");
     drop(first);

@@ -97,7 +97,8 @@ pub(super) fn list(read: &Connection, query: &ThreadQuery) -> Result<Vec<ThreadI
     Ok(found)
 }
 
-fn info_of(row: &Row<'_>) -> Result<ThreadInfo, StoreError> {
+/// The thread of a row: its name, two times, its time to live, its metadata.
+pub(super) fn info_of(row: &Row<'_>) -> Result<ThreadInfo, StoreError> {
     let ttl_ms: Option<i64> = row.get(3).map_err(fault)?;
     let metadata: Option<String> = row.get(4).map_err(fault)?;
     Ok(ThreadInfo {

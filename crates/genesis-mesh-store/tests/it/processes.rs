@@ -237,7 +237,7 @@ async fn a_second_process_is_refused_until_the_first_is_gone() {
     let (mut first, mut out) = start(&database);
     read_to(&mut out, "opened");
     let error = SqliteStore::open(&database).expect_err("another process has it");
-    assert_eq!(error.code(), "store_unavailable");
+    assert_eq!(error.code(), "store_in_use");
     assert!(error.to_string().contains("open in another process"), "{error}");
     let (mut second, mut refused) = start(&database);
     read_to(&mut refused, "refused ");

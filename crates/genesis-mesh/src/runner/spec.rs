@@ -71,7 +71,7 @@ pub(super) fn body_hash(agent: &str, thread: Option<&str>, ask: &Ask) -> u128 {
 }
 
 /// The thread of a run of a graph that was given none.
-pub(super) fn own_thread(run: RunId) -> String {
+pub(crate) fn own_thread(run: RunId) -> String {
     format!("_run:{run}")
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says what it expects by panicking")]
 
 mod setup;
+mod keeping;
 mod runs;
 mod testing;
 mod probe;

@@ -1,13 +1,14 @@
-//! TLS to a server whose certificate is known: it must show exactly that one.
+//! TLS to a server: one whose certificate is known must show exactly that one, for others the system's authorities count.
 //!
 //! Owns: the connection to a server by the certificate that it was told to show, whatever names it is for.
-//! Never: trusts another one; no authority is asked.
+//! Never: asks an authority where a certificate is known.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_platform_verifier::BuilderVerifierExt as _;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,21 +21,35 @@ use tokio_rustls::client::TlsStream;
 /// # Errors
 /// The file is no certificate, or the server shows another.
 pub(super) async fn connect(stream: TcpStream, host: &str, cert: &Path) -> io::Result<TlsStream<TcpStream>> {
+    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+    TlsConnector::from(Arc::new(client(Some(cert))?)).connect(name, stream).await
+}
+
+/// How a client does TLS: with the certificate in a file that its server must show, or with the system's authorities.
+///
+/// # Errors
+/// The file is no certificate, or the system has no authorities.
+pub(super) fn client(cert: Option<&Path>) -> io::Result<ClientConfig> {
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?;
+    let builder = match cert {
+        Some(path) => {
+            let pinned = Pinned { cert: read(path)?, provider };
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(pinned))
+        }
+        None => builder.with_platform_verifier().map_err(io::Error::other)?,
+    };
+    Ok(builder.with_no_client_auth())
+}
+
+fn read(cert: &Path) -> io::Result<CertificateDer<'static>> {
     let unusable = |error: &dyn std::fmt::Display| {
         io::Error::new(io::ErrorKind::InvalidInput, format!("{}: {error}", cert.display()))
     };
     let pem = std::fs::read(cert).map_err(|error| unusable(&error))?;
-    let cert = CertificateDer::from_pem_slice(&pem).map_err(|_| unusable(&"no certificate in PEM"))?;
-    let provider = Arc::new(ring::default_provider());
-    let pinned = Pinned { cert, provider: Arc::clone(&provider) };
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(pinned))
-        .with_no_client_auth();
-    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-    TlsConnector::from(Arc::new(config)).connect(name, stream).await
+    CertificateDer::from_pem_slice(&pem).map_err(|_| unusable(&"no certificate in PEM"))
 }
 
 /// Accepts one certificate.
