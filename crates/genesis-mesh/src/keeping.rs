@@ -8,8 +8,8 @@ use genesis_mesh_core::bus::{Bus, BusError};
 use genesis_mesh_core::log::RunStore;
 use genesis_mesh_core::store::StoreError;
 use genesis_mesh_store::{
-    DiskStore, Found, LocalBus, MemoryStore, NatsBus, PostgresBus, PostgresOptions, PostgresStore, SqliteOptions,
-    SqliteStore,
+    DiskStore, Found, LocalBus, MemoryStore, NatsBus, PostgresBus, PostgresOptions, PostgresStore,
+    SqliteOptions, SqliteStore,
 };
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@ use genesis_mesh_core::log::{
     RunEnd, RunQuery, RunStatus, RunStore, ThreadInfo, ThreadQuery,
 };
 use genesis_mesh_core::run::{CheckpointId, FactRecord, Namespace, RunId, Source, TaskEnd, TaskId, TaskPath};
-use genesis_mesh_core::store::{Checkpoint, Entry, HistoryQuery, Link, Store, ThreadKey};
+use genesis_mesh_core::store::{Checkpoint, Entry, HistoryQuery, Link, ThreadKey};
 use serde_json::{Map, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -134,12 +134,12 @@ async fn a_newer_schema_is_refused_and_left_as_it_is() {
     other.execute("UPDATE schema_version SET version = version + 1", []).expect("an update");
     drop(other);
     let error = SqliteStore::open(&path).expect_err("it is newer");
-    assert_eq!(error, StoreError::NewerSchema { found: schema::KNOWN + 1, known: schema::KNOWN });
+    assert_eq!(error, StoreError::NewerSchema { found: KNOWN + 1, known: KNOWN });
     assert!(!error.is_retryable());
     let other = Connection::open(&path).expect("a database");
     let found: i64 =
         other.query_row("SELECT version FROM schema_version", [], |row| row.get(0)).expect("a version");
-    assert_eq!(found, schema::KNOWN + 1);
+    assert_eq!(found, KNOWN + 1);
 }
 
 #[tokio::test]
