@@ -3,9 +3,9 @@
 //! Owns: the subcommands, their tables, and the exit status.
 //! Never: opens a store; the server that has it is asked.
 
-mod follow;
 mod line;
 mod sse;
+mod follow;
 
 use super::remote::{Remote, Server, Table, age, run_id, stamp, tell, text, write_json};
 use crate::outcome::Outcome;

@@ -63,9 +63,9 @@ pub(super) async fn serve(stream: WebSocketStream<Wire>, app: Arc<App>, principa
     // What becomes of the run is decided here, before the closing handshake. A stop of the server is no wish of the client.
     let work = std::mem::take(&mut socket.work);
     if end == End::Restart {
-        drop(work)
+        drop(work);
     } else {
-        work.leave(&socket.starter)
+        work.leave(&socket.starter);
     }
     farewell::close(&mut socket.stream, end).await;
 }

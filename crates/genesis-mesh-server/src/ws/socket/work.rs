@@ -38,8 +38,8 @@ pub(super) enum Work {
 
 /// A run that has started.
 pub(super) enum Started {
-    Run(ServedRun),
-    Log(LoggedRun),
+    Run(Box<ServedRun>),
+    Log(Box<LoggedRun>),
 }
 
 /// What the work has to say.
@@ -71,7 +71,7 @@ impl Work {
             if let (false, Ask::Input { value }) = (is_logged, &ask) {
                 let input = RunInput::Value(value.clone());
                 let run = served::start(&app, &principal, Surface::PlainSocket, &agent, input).await?;
-                return Ok(Started::Run(run));
+                return Ok(Started::Run(Box::new(run)));
             }
             let submission = Submission {
                 thread: query.thread,
@@ -80,7 +80,7 @@ impl Work {
                 ..Submission::new(agent, ask)
             };
             let run = served::submit(&app, &principal, Surface::PlainSocket, submission).await?;
-            Ok(Started::Log(run))
+            Ok(Started::Log(Box::new(run)))
         });
         Self::Starting { start, is_logged, is_cancelled: false }
     }
@@ -93,7 +93,7 @@ impl Work {
             let read = served::resume(&app, &principal, Surface::PlainSocket, Some(&agent), place).await?;
             // Whoever waits for a client to come back sees that it did.
             app.mesh.store().watch(run).await.map_err(LogError::from)?;
-            Ok(Started::Log(read))
+            Ok(Started::Log(Box::new(read)))
         });
         Self::Starting { start, is_logged: true, is_cancelled: false }
     }
@@ -152,12 +152,12 @@ impl Work {
                 }
                 Self::Starting { start, is_cancelled, .. } => match start.as_mut().poll(context) {
                     Poll::Pending => return None,
-                    Poll::Ready(Ok(Started::Run(run))) => *self = Self::Running(Box::new(run)),
+                    Poll::Ready(Ok(Started::Run(run))) => *self = Self::Running(run),
                     Poll::Ready(Ok(Started::Log(read))) => {
                         if *is_cancelled {
                             served::cancel(app, read.run.id);
                         }
-                        *self = Self::Reading(Box::new(read));
+                        *self = Self::Reading(read);
                     }
                     Poll::Ready(Err(error)) => {
                         *self = Self::Idle;
