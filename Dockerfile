@@ -34,7 +34,8 @@ COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certifica
 COPY --from=build /out/genesis-mesh /usr/local/bin/genesis-mesh
 # Models that are fetched are kept here: mount a volume, or they are fetched again with every new container.
 COPY --from=build --chown=65532:65532 /out/home /var/lib/genesis-mesh
-ENV GENESIS_MESH_CACHE_DIR=/var/lib/genesis-mesh
+# Runs and threads are kept in `data`: mount a volume there too, or they are gone with the container.
+ENV GENESIS_MESH_CACHE_DIR=/var/lib/genesis-mesh GENESIS_MESH_DATA_DIR=/var/lib/genesis-mesh/data
 # A number, so that an orchestrator can see that it is not root. It has no name, no password and no shell.
 USER 65532:65532
 WORKDIR /var/lib/genesis-mesh
