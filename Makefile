@@ -4,7 +4,7 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 # Arguments of the program that a task starts: make run ARGS="--port 9000"
 ARGS ?=
 
-.PHONY: help run test bench bench-serve bench-graph lint
+.PHONY: help run test bench bench-serve bench-graph bench-store lint
 
 help: ## Lists the tasks
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -27,6 +27,10 @@ bench-serve: ## Measures the server beside FastAPI
 bench-graph: ## Measures graphs beside LangGraph
 	@scripts/setup.sh graphs
 	@cargo xtask bench graph $(ARGS)
+
+bench-store: ## Measures the durable steps of the stores
+	@scripts/setup.sh test
+	@cargo xtask bench store $(ARGS)
 
 lint: ## Checks format, lints, the house rules and the licences
 	@scripts/setup.sh lint

@@ -26,6 +26,7 @@ mod machine;
 mod report;
 mod serve;
 mod graph;
+mod store;
 
 use children::Children;
 use clap::ValueEnum;
@@ -44,6 +45,8 @@ pub(crate) enum Bench {
     Local(Arguments),
     /// Measures what a task of a graph costs, beside LangGraph.
     Graph(graph::Arguments),
+    /// Measures how many durable steps a second the stores keep.
+    Store(store::Arguments),
     /// Measures the server's sockets and its surface, beside FastAPI.
     Serve(serve::Arguments),
     /// Computes nothing of use until its standard input ends: the busy neighbour of a bench.
@@ -134,6 +137,7 @@ pub(crate) fn run(bench: Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Busy => Ok(busy::run()?),
         Bench::Local(arguments) => Ok(guarded(move |children| measure(&arguments, children))?),
+        Bench::Store(arguments) => store::run(&arguments),
         Bench::Graph(arguments) => Ok(guarded(move |children| graph::measure(&arguments, &children))?),
         Bench::Serve(arguments) => Ok(guarded(move |children| serve::measure(&arguments, children))?),
     }

@@ -48,17 +48,20 @@ async fn mesh(store: impl Into<StoreSource>) -> Mesh {
     GenesisMesh::new().agent("notes", notes()).store(store).setup().await.expect("a mesh")
 }
 
-/// Runs `agent` on a thread to its end.
-async fn run(mesh: &Mesh, thread: Option<&str>, text: &str) {
-    let mut submission = Submission::new("notes", Ask::Input { value: json!({"text": text}) });
-    submission.thread = thread.map(str::to_owned);
+/// Runs `notes` on threads, one run after the other to its end. A mesh works once.
+async fn run(mesh: &Mesh, runs: &[(Option<&str>, &str)]) {
     let ended = async {
-        let run = mesh.submit(submission).await.expect("accepted").run;
-        let mut reader = mesh.follow(run.id, 0).await.expect("a log");
-        while let Some(event) = reader.next().await {
-            event.expect("an event");
+        for (thread, text) in runs {
+            let mut submission = Submission::new("notes", Ask::Input { value: json!({"text": text}) });
+            submission.thread = thread.map(str::to_owned);
+            let run = mesh.submit(submission).await.expect("accepted").run;
+            let mut reader = mesh.follow(run.id, 0).await.expect("a log");
+            while let Some(event) = reader.next().await {
+                event.expect("an event");
+            }
+            let run = mesh.get(run.id).await.expect("a store").expect("a run");
+            assert_eq!(run.status, RunStatus::Succeeded);
         }
-        assert_eq!(mesh.get(run.id).await.expect("a store").expect("a run").status, RunStatus::Succeeded);
     };
     tokio::select! {
         () = ended => {}
@@ -70,9 +73,7 @@ async fn run(mesh: &Mesh, thread: Option<&str>, text: &str) {
 async fn threads_that_an_agent_cannot_read_any_more_are_found_before_it_is_served() {
     let store = Arc::new(MemoryStore::new());
     let before = mesh(Arc::clone(&store)).await;
-    run(&before, Some("t"), "a").await;
-    run(&before, Some("t"), "b").await;
-    run(&before, None, "c").await;
+    run(&before, &[(Some("t"), "a"), (Some("t"), "b"), (None, "c")]).await;
     let checked = before.check_threads().await.expect("a store");
     assert_eq!((checked.readable, checked.unreadable.len()), (2, 0));
     assert_eq!(checked.to_string(), "2 threads can be read");
@@ -120,10 +121,7 @@ async fn a_mesh_goes_on_with_its_threads_on_another_database_and_back() {
     let sqlite = |name: &str| StoreSource::Sqlite(folder.path().join(name), SqliteOptions::default());
     let postgres = StoreSource::Postgres(cluster.url(), PostgresOptions::default());
     let first = mesh(sqlite("first.db")).await;
-    for text in ["a", "b"] {
-        run(&first, Some("t"), text).await;
-    }
-    run(&first, Some("u"), "c").await;
+    run(&first, &[(Some("t"), "a"), (Some("t"), "b"), (Some("u"), "c")]).await;
     let before = told(&first).await;
     drop(first);
 
@@ -136,7 +134,7 @@ async fn a_mesh_goes_on_with_its_threads_on_another_database_and_back() {
     assert_eq!((counts.threads, counts.runs), (2, 3));
     let second = mesh(postgres.clone()).await;
     assert_eq!(told(&second).await, before);
-    run(&second, Some("t"), "d").await;
+    run(&second, &[(Some("t"), "d")]).await;
     let before = told(&second).await;
     assert_eq!(before[0]["values"]["log"], json!(["a", "a", "b", "b", "d", "d"]));
     drop(second);
@@ -144,6 +142,6 @@ async fn a_mesh_goes_on_with_its_threads_on_another_database_and_back() {
     copy(postgres, sqlite("last.db")).await;
     let last = mesh(sqlite("last.db")).await;
     assert_eq!(told(&last).await, before);
-    run(&last, Some("t"), "e").await;
+    run(&last, &[(Some("t"), "e")]).await;
     assert_eq!(last.check_threads().await.expect("a store").readable, 2);
 }
