@@ -86,6 +86,7 @@ impl Client {
             thread: has_thread.then(|| format!("thread-{group}-{turn}")),
             run_ids: Vec::new(),
             frames: Vec::new(),
+            visits: 0,
             refusals: Vec::new(),
         }
     }
@@ -93,7 +94,10 @@ impl Client {
     /// One connection.
     async fn visit(&mut self, page: Page) -> Visit {
         let Some(door) = self.dice.pick(&self.doors).copied() else { return Visit::Lost };
-        let Some((path, message)) = self.book.with(page, |transcript| opening(transcript)) else {
+        let Some((path, message)) = self.book.with(page, |transcript| {
+            transcript.visits += 1;
+            opening(transcript)
+        }) else {
             return Visit::Lost;
         };
         // Some leave by themselves, in the middle of whatever there is.
@@ -171,6 +175,7 @@ mod tests {
             thread: Some("t".to_owned()),
             run_ids: Vec::new(),
             frames: Vec::new(),
+            visits: 0,
             refusals: Vec::new(),
         }
     }

@@ -50,8 +50,14 @@ async fn list(server: SocketAddr) -> Result<Vec<RunLog>, ChaosError> {
 
 fn row(row: &Value) -> RunLog {
     let text = |field: &str| row.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let last_seq = row.get("last_seq").and_then(Value::as_u64).unwrap_or_default();
-    RunLog { run: text("run_id"), status: text("status"), last_seq, events: Vec::new() }
+    let number = |field: &str| row.get(field).and_then(Value::as_u64).unwrap_or_default();
+    RunLog {
+        run: text("run_id"),
+        status: text("status"),
+        last_seq: number("last_seq"),
+        attempts: number("attempts"),
+        events: Vec::new(),
+    }
 }
 
 async fn read(server: SocketAddr, log: &mut RunLog) -> Result<(), ChaosError> {

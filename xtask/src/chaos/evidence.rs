@@ -17,6 +17,8 @@ pub(crate) struct Transcript {
     pub(crate) run_ids: Vec<String>,
     /// The events, in the order in which they came, over all connections.
     pub(crate) frames: Vec<Event>,
+    /// How often the client connected for it.
+    pub(crate) visits: usize,
     /// The codes of errors that were about a request.
     pub(crate) refusals: Vec<String>,
 }
@@ -27,6 +29,8 @@ pub(crate) struct RunLog {
     pub(crate) run: String,
     pub(crate) status: String,
     pub(crate) last_seq: u64,
+    /// How often it was begun.
+    pub(crate) attempts: u64,
     pub(crate) events: Vec<Event>,
 }
 

@@ -13,6 +13,7 @@ use genesis_mesh_store::testing::{NatsServer, PostgresCluster, ServiceError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// What can be hurt.
@@ -25,6 +26,8 @@ pub(crate) struct World {
     pub(crate) lease: Duration,
     /// Faults that show what fencing is for, more often than others.
     pub(crate) freezes_more: bool,
+    /// Held while the database is down.
+    pub(crate) repair: Mutex<()>,
 }
 
 /// A fault of a process.
@@ -43,8 +46,10 @@ enum Fault {
 pub(crate) struct Tally(pub(crate) BTreeMap<&'static str, usize>);
 
 impl Tally {
-    fn count(&mut self, name: &'static str) {
-        *self.0.entry(name).or_default() += 1;
+    fn count(&mut self, name: impl Into<Option<&'static str>>) {
+        if let Some(name) = name.into() {
+            *self.0.entry(name).or_default() += 1;
+        }
     }
 
     pub(crate) fn sum(&self) -> usize {
@@ -60,21 +65,20 @@ impl World {
     pub(crate) async fn kills(&self, mut dice: Dice, end: Instant) -> Result<Tally, ServiceError> {
         let mut tally = Tally::default();
         let mut going_on = FuturesUnordered::new();
-        let mut next = Instant::now() + dice.time(500, 700);
+        let mut next = Instant::now() + dice.time(400, 600);
         while next < end {
             tokio::select! {
                 () = sleep_until(next) => {
                     let fault = self.draw(&mut dice);
-                    tally.count(fault.name());
                     let (replica, time) = (dice.pick(&self.replicas), self.time(fault, &mut dice));
                     going_on.push(self.inflict(fault, replica, time));
-                    next = Instant::now() + dice.time(450, 650);
+                    next = Instant::now() + dice.time(400, 600);
                 }
-                Some(done) = going_on.next() => done?,
+                Some(done) = going_on.next() => tally.count(done?),
             }
         }
         while let Some(done) = going_on.next().await {
-            done?;
+            tally.count(done?);
         }
         Ok(tally)
     }
@@ -84,7 +88,7 @@ impl World {
             (Fault::Kill, 12),
             (Fault::Freeze, if self.freezes_more { 24 } else { 6 }),
             (Fault::End, 2),
-            (Fault::KillDatabase, if self.database.is_some() { 3 } else { 0 }),
+            (Fault::KillDatabase, if self.database.is_some() { 2 } else { 0 }),
             (Fault::KillBus, if self.bus.is_some() { 2 } else { 0 }),
         ];
         let mut draw = dice.below(odds.iter().map(|(_, weight)| weight).sum());
@@ -106,29 +110,34 @@ impl World {
         }
     }
 
+    /// Gives the fault's name when it is over, if it hit something.
     async fn inflict(
         &self,
         fault: Fault,
         replica: Option<&Arc<Replica>>,
         time: Duration,
-    ) -> Result<(), ServiceError> {
-        match (fault, replica, &self.database, &self.bus) {
+    ) -> Result<Option<&'static str>, ServiceError> {
+        let has_hit = match (fault, replica, &self.database, &self.bus) {
             (Fault::Kill, Some(replica), ..) => replica.kill(),
             (Fault::Freeze, Some(replica), ..) => replica.freeze(time).await,
             (Fault::End, Some(replica), ..) => replica.end(),
-            (Fault::KillDatabase, _, Some(database), _) => {
+            (Fault::KillDatabase, Some(replica), Some(database), _) => {
+                // One that is not up yet has been killed already.
+                let Ok(_alone) = self.repair.try_lock() else { return Ok(replica.kill().then_some("kill")) };
                 database.kill().await;
                 sleep(time).await;
                 database.start_again().await?;
+                true
             }
             (Fault::KillBus, _, _, Some(bus)) => {
                 bus.kill().await;
                 sleep(time).await;
                 bus.start_again().await?;
+                true
             }
-            _ => {}
-        }
-        Ok(())
+            _ => false,
+        };
+        Ok(has_hit.then(|| fault.name()))
     }
 
     /// Faults of the network until `end`, and until it is good again.

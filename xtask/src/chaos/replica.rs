@@ -80,23 +80,24 @@ impl Replica {
         self.crashes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Kills the process; another one takes its place.
-    pub(crate) fn kill(&self) {
-        self.signal(self.pid(), Signal::KILL);
+    /// Kills the process; another one takes its place. Gives whether there was one.
+    pub(crate) fn kill(&self) -> bool {
+        self.signal(self.pid(), Signal::KILL)
     }
 
-    /// Asks the process to end in order.
-    pub(crate) fn end(&self) {
+    /// Asks the process to end in order; gives whether there was one.
+    pub(crate) fn end(&self) -> bool {
         self.was_told_to_end.store(true, Ordering::Relaxed);
-        self.signal(self.pid(), Signal::TERM);
+        self.signal(self.pid(), Signal::TERM)
     }
 
-    /// Stops the process for so long, as a machine that swaps or migrates would.
-    pub(crate) async fn freeze(&self, time: Duration) {
+    /// Stops the process for so long, as a machine that swaps or migrates would; gives whether there was one.
+    pub(crate) async fn freeze(&self, time: Duration) -> bool {
         let pid = self.pid();
-        self.signal(pid, Signal::STOP);
+        let was_there = self.signal(pid, Signal::STOP);
         sleep(time).await;
         self.signal(pid, Signal::CONT);
+        was_there
     }
 
     fn pid(&self) -> Option<u32> {
@@ -104,13 +105,10 @@ impl Replica {
     }
 
     /// Signals the process if it still is the one that was meant: an id may be another process's by now.
-    fn signal(&self, meant: Option<u32>, signal: Signal) {
+    fn signal(&self, meant: Option<u32>, signal: Signal) -> bool {
         let pid = self.pid.lock().unwrap_or_else(PoisonError::into_inner);
         let meant = meant.filter(|_| *pid == meant).and_then(|pid| i32::try_from(pid).ok());
-        if let Some(pid) = meant.and_then(Pid::from_raw) {
-            // It may have ended just now.
-            let _ = kill_process(pid, signal);
-        }
+        meant.and_then(Pid::from_raw).is_some_and(|pid| kill_process(pid, signal).is_ok())
     }
 
     fn set_pid(&self, pid: Option<u32>) {

@@ -54,10 +54,13 @@ pub(crate) fn line(plan: &Plan, outcome: &Outcome, breaches: &[Breach]) -> Strin
     let count = |kinds: &[BreachKind]| breaches.iter().filter(|breach| kinds.contains(&breach.kind)).count();
     let mut statuses: BTreeMap<&str, usize> = BTreeMap::new();
     evidence.logs.iter().for_each(|log| *statuses.entry(&log.status).or_default() += 1);
+    let visits: usize = evidence.transcripts.iter().map(|transcript| transcript.visits).sum();
+    let taken_over: u64 = evidence.logs.iter().map(|log| log.attempts.saturating_sub(1)).sum();
     let resets = evidence.logs.iter().flat_map(|log| &log.events).filter(|event| event.kind() == "reset");
     format!(
-        "seed {}: {} runs accepted ({}), {} resets; {} kills ({}), {} network faults ({}), {} starts; lost {}, \
-         gaps {}, duplicates {}, differences {}, other {}; {} effects, {} repeated; settled in {:.1} s: {}",
+        "seed {}: {} runs accepted ({}), read over {visits} connections, {taken_over} times taken over, {} resets; \
+         {} kills ({}), {} network faults ({}), {} starts; \
+         lost {}, gaps {}, duplicates {}, differences {}, other {}; {} effects, {} repeated; settled in {:.1} s: {}",
         plan.seed,
         accepted(evidence),
         pairs(&statuses),

@@ -20,7 +20,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
@@ -136,7 +136,8 @@ async fn world(plan: &Plan, recorder: &Recorder, tasks: &mut JoinSet<()>) -> Res
         tasks.spawn(Arc::clone(&replica).supervise(Launch { program, arguments, folder }));
         replicas.push(replica);
     }
-    Ok(World { replicas, database, bus, lease: plan.lease, freezes_more: !plan.has_fencing })
+    let (lease, freezes_more, repair) = (plan.lease, !plan.has_fencing, Mutex::new(()));
+    Ok(World { replicas, database, bus, lease, freezes_more, repair })
 }
 
 /// The same service through a proxy of one's own.

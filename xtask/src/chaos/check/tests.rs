@@ -21,7 +21,7 @@ fn numbered(events: Vec<Value>) -> Vec<Event> {
 fn log_of(run: &str, events: Vec<Value>) -> RunLog {
     let last_seq = events.len() as u64;
     let (run, status) = (run.to_owned(), "succeeded".to_owned());
-    RunLog { run, status, last_seq, events: numbered(events) }
+    RunLog { run, status, last_seq, attempts: 1, events: numbered(events) }
 }
 
 /// A client that saw each event of a log in a frame of its own.
@@ -32,6 +32,7 @@ fn reader(log: &RunLog, work: Work, thread: Option<&str>) -> Transcript {
         thread: thread.map(str::to_owned),
         run_ids: vec![log.run.clone()],
         frames: log.events.clone(),
+        visits: 1,
         refusals: Vec::new(),
     }
 }
