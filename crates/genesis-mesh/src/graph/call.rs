@@ -76,6 +76,10 @@ impl Context {
                     match call.kept(&task).await? {
                         Some(writes) => writes,
                         None => {
+                            if call.options.effect == Effect::Idempotent {
+                                // Its key is that of the task, which comes from the steps before it.
+                                call.live().keep_calls().await.map_err(NodeError::from)?;
+                            }
                             // What is stopped in the middle is a failure like others, and so an end.
                             let ended = called(call.live(), &task, &call.options, work).await;
                             call.settle(&task, ended.unwrap_or_else(|error| (Err(error), Vec::new()))).await?
@@ -231,7 +235,7 @@ impl Live {
     /// Waits until all calls that have begun are kept.
     async fn keep_calls(&self) -> Result<(), super::error::GraphRunError> {
         match &self.keeper {
-            Some(keeper) => keeper.keep_calls().await,
+            Some(keeper) => keeper.keep_calls(self.env.log()).await,
             None => Ok(()),
         }
     }

@@ -6,7 +6,7 @@
 use genesis_mesh_core::BoxFuture;
 use genesis_mesh_core::items::Items;
 use genesis_mesh_core::run::{CheckpointId, InterruptId};
-use genesis_mesh_core::store::{Entry, Store, ThreadKey};
+use genesis_mesh_core::store::{Appended, Entry, Store, StoreError, ThreadKey};
 use genesis_mesh_core::stream::{Event, StreamMode, StreamModes};
 use serde_json::{Map, Value};
 use std::any::Any;
@@ -23,7 +23,8 @@ pub enum Durability {
     /// Before the next step begins.
     #[default]
     Sync,
-    /// While the next step runs, and before it is committed.
+    /// While the next steps run. What is told of a step is told when it is kept; a crash may make more nodes run again than
+    /// `Sync` does, in a run that is logged the last few dozen steps. Calls with an effect wait until all before them is kept.
     Async,
     /// When the run ends, stops or asks: one checkpoint for the whole run.
     Exit,
@@ -106,9 +107,15 @@ pub(crate) trait Log: Send + Sync {
     /// Takes an event; it is in the log before anything that the run keeps from now on.
     fn take(&self, event: Event);
     /// Takes what is to be kept of the run's thread; it is in the store before anything that is told or kept from now on.
-    fn keep(&self, key: &ThreadKey, entries: Vec<Entry>);
+    /// Gives what the store said of what was kept last.
+    fn keep(&self, key: &ThreadKey, entries: Vec<Entry>) -> Appended;
     /// Returns when there is room for more.
     fn room(&self) -> BoxFuture<'_, ()>;
+    /// Returns when what was taken is in the store.
+    ///
+    /// # Errors
+    /// It can't be kept.
+    fn settled(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 }
 
 impl Teller {

@@ -59,12 +59,14 @@ impl Keeper {
     /// comes after it in the log too.
     pub(super) async fn keep(&self, entry: Entry, log: Option<&dyn Log>) -> Result<Appended, GraphRunError> {
         match (self.durability, log) {
-            (Durability::Sync, Some(log)) => {
-                log.keep(&self.key, vec![entry]);
-                Ok(Appended::default())
+            (Durability::Sync, Some(log)) => Ok(log.keep(&self.key, vec![entry])),
+            (Durability::Async, Some(log)) => {
+                let appended = log.keep(&self.key, vec![entry]);
+                log.room().await;
+                Ok(appended)
             }
             (Durability::Sync, None) => Ok(self.thread.store.append(&self.key, vec![entry]).await?),
-            (Durability::Async, _) => {
+            (Durability::Async, None) => {
                 // What a resumed run is given may change its tasks, whose calls are appended ahead of others.
                 let is_due = matches!(
                     entry,
@@ -97,9 +99,16 @@ impl Keeper {
         self.durability == Durability::Exit
     }
 
-    /// Appends the calls that wait, with the failures that they may follow from, ahead of the rest, and waits for it. All
-    /// of them come again in their places, where they change nothing: so whoever drops this loses nothing.
-    pub(super) async fn keep_calls(&self) -> Result<(), GraphRunError> {
+    /// Waits until the calls that have begun are kept. Without a log they are appended, with the failures that they may
+    /// follow from, ahead of the rest. All of them come again in their places, where they change nothing: so whoever drops
+    /// this loses nothing.
+    pub(super) async fn keep_calls(&self, log: Option<&dyn Log>) -> Result<(), GraphRunError> {
+        if self.durability != Durability::Async {
+            return Ok(());
+        }
+        if let Some(log) = log {
+            return Ok(log.settled().await?);
+        }
         let (entries, seen, taken) = {
             let waiting = self.waiting();
             let new = waiting.entries.get(waiting.ahead..).unwrap_or_default();
@@ -110,7 +119,7 @@ impl Keeper {
             });
             (calls.cloned().collect::<Vec<_>>(), waiting.entries.len(), waiting.taken)
         };
-        if self.durability != Durability::Async || entries.is_empty() {
+        if entries.is_empty() {
             return Ok(());
         }
         self.thread.store.append(&self.key, entries).await?;

@@ -13,7 +13,7 @@ use crate::graph_speech::{GraphSpeech, Said};
 use crate::update::{RunError, Update};
 use genesis_mesh_core::BoxFuture;
 use genesis_mesh_core::log::{EventClass, NewEvent, RunEnd, RunStatus};
-use genesis_mesh_core::store::{Entry, ThreadKey};
+use genesis_mesh_core::store::{Appended, Entry, StoreError, ThreadKey};
 use genesis_mesh_core::stream::Event;
 use serde_json::json;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -75,12 +75,16 @@ impl Log for RunLog {
         self.writer.push(voice.events(event));
     }
 
-    fn keep(&self, key: &ThreadKey, entries: Vec<Entry>) {
-        self.writer.keep_unasked(key, entries);
+    fn keep(&self, key: &ThreadKey, entries: Vec<Entry>) -> Appended {
+        self.writer.keep_unasked(key, entries)
     }
 
     fn room(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.writer.room())
+    }
+
+    fn settled(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.writer.settled())
     }
 }
 

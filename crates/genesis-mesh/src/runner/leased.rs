@@ -59,7 +59,10 @@ impl Store for LeasedStore {
         key: &'a ThreadKey,
         at: Option<CheckpointId>,
     ) -> BoxFuture<'a, Result<Vec<Link>, StoreError>> {
-        Box::pin(patient(move || self.store.lineage(key, at)))
+        Box::pin(async move {
+            self.writer.settled().await?;
+            patient(move || self.store.lineage(key, at)).await
+        })
     }
 
     fn history<'a>(
@@ -67,11 +70,17 @@ impl Store for LeasedStore {
         key: &'a ThreadKey,
         query: HistoryQuery,
     ) -> BoxFuture<'a, Result<Vec<Checkpoint>, StoreError>> {
-        Box::pin(patient(move || self.store.history(key, query.clone())))
+        Box::pin(async move {
+            self.writer.settled().await?;
+            patient(move || self.store.history(key, query.clone())).await
+        })
     }
 
     fn namespaces<'a>(&'a self, thread: &'a str) -> BoxFuture<'a, Result<Vec<Namespace>, StoreError>> {
-        Box::pin(patient(move || self.store.namespaces(thread)))
+        Box::pin(async move {
+            self.writer.settled().await?;
+            patient(move || self.store.namespaces(thread)).await
+        })
     }
 
     fn copy_thread<'a>(&'a self, from: &'a str, to: &'a str) -> BoxFuture<'a, Result<bool, StoreError>> {

@@ -14,6 +14,7 @@ use genesis_mesh_core::bus::Hint;
 use genesis_mesh_core::log::{Commit, Committed, Lease, LogEvent, NewEvent, RunEnd};
 use genesis_mesh_core::run::{FactRecord, TaskEnd};
 use genesis_mesh_core::store::{Appended, Entry, StoreError, ThreadKey};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
@@ -21,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 /// So many bytes of events may wait for the store; then the work waits. Some thousand tokens.
 const WAITING_BYTES_MAX: usize = 256 * 1024;
+/// So many entries may wait that nobody waits for: some dozens of steps, which a crash would make run again.
+const WAITING_ENTRIES_MAX: usize = 64;
 /// The first and the longest wait before a commit that failed is tried again.
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_MAX: Duration = Duration::from_secs(1);
@@ -33,6 +36,8 @@ pub(super) struct RunWriter {
     filled: Notify,
     /// What waited is in the store.
     emptied: Notify,
+    /// The store has said of what was kept last that it wants a snapshot.
+    wants_snapshot: AtomicBool,
     /// So many bytes of events may come, and whether more did.
     bytes_max: usize,
     is_over: CancellationToken,
@@ -48,6 +53,9 @@ struct Queue {
     end: Option<RunEnd>,
     is_progress: bool,
     is_closed: bool,
+    /// How often something was to be kept that nobody waited for, and how often that was done.
+    unasked: u64,
+    unasked_kept: u64,
 }
 
 impl Queue {
@@ -118,7 +126,8 @@ impl RunWriter {
             emptied.as_mut().enable();
             let is_full = {
                 let queue = self.queue();
-                queue.bytes >= WAITING_BYTES_MAX && !queue.is_closed
+                let has_much = queue.bytes >= WAITING_BYTES_MAX || queue.entries.len() >= WAITING_ENTRIES_MAX;
+                has_much && !queue.is_closed
             };
             if !is_full {
                 return;
@@ -136,9 +145,33 @@ impl RunWriter {
         answered.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Keeps entries that the run can't go on without; they are in the store before whatever comes after them.
-    pub(super) fn keep_unasked(&self, key: &ThreadKey, entries: Vec<Entry>) {
+    /// Keeps entries that the run can't go on without; they are in the store before whatever comes after them. To a
+    /// checkpoint it says whether the store has wanted a snapshot since the last one.
+    pub(super) fn keep_unasked(&self, key: &ThreadKey, entries: Vec<Entry>) -> Appended {
+        let is_checkpoint = entries.iter().any(|entry| matches!(entry, Entry::Checkpoint(_)));
         self.take_entries(key, entries, None);
+        Appended { wants_snapshot: is_checkpoint && self.wants_snapshot.swap(false, Ordering::Relaxed) }
+    }
+
+    /// Returns when everything that was to be kept is in the store.
+    ///
+    /// # Errors
+    /// It can't be kept, and the run ends here.
+    pub(super) async fn settled(&self) -> Result<(), StoreError> {
+        loop {
+            let mut emptied = std::pin::pin!(self.emptied.notified());
+            emptied.as_mut().enable();
+            {
+                let queue = self.queue();
+                if queue.unasked_kept == queue.unasked {
+                    return Ok(());
+                }
+                if queue.is_closed {
+                    return Err(closed());
+                }
+            }
+            emptied.await;
+        }
     }
 
     fn take_entries(&self, key: &ThreadKey, entries: Vec<Entry>, answer: Option<Asker>) -> bool {
@@ -147,6 +180,7 @@ impl RunWriter {
             return false;
         }
         queue.is_progress |= entries.iter().any(is_progress);
+        queue.unasked += u64::from(answer.is_none());
         queue.entries.push(Waiting { key: key.clone(), entries, answer });
         drop(queue);
         self.filled.notify_one();
@@ -174,8 +208,8 @@ impl RunWriter {
             {
                 let mut queue = self.queue();
                 if !queue.events.is_empty() || !queue.entries.is_empty() || queue.end.is_some() {
-                    let Queue { is_closed, bytes_told, .. } = *queue;
-                    let next = Queue { is_closed, bytes_told, ..Queue::default() };
+                    let Queue { is_closed, bytes_told, unasked, unasked_kept, .. } = *queue;
+                    let next = Queue { is_closed, bytes_told, unasked, unasked_kept, ..Queue::default() };
                     return Some(std::mem::replace(&mut *queue, next));
                 }
                 if queue.is_closed {
@@ -194,6 +228,7 @@ impl RunWriter {
         let mut number = 0;
         while let Some(queue) = self.take().await {
             number += 1;
+            let unasked = queue.unasked;
             let (mut commit, waiting) = commit_of(number, queue);
             let mut written = to.commit(&commit).await;
             if let Err(error) = &written
@@ -211,7 +246,12 @@ impl RunWriter {
                 let appended = |committed: &Committed| Appended { wants_snapshot: committed.wants_snapshot };
                 answer(waiting, &written.as_ref().map(appended).map_err(Clone::clone));
             }
-            to.tell(commit.events, &written?);
+            let written = written?;
+            if written.wants_snapshot {
+                self.wants_snapshot.store(true, Ordering::Relaxed);
+            }
+            to.tell(commit.events, &written);
+            self.queue().unasked_kept = unasked;
             self.emptied.notify_waiters();
         }
         Ok(())
@@ -220,7 +260,9 @@ impl RunWriter {
     /// Takes nothing more, and forgets what waits.
     pub(super) fn abandon(&self, error: &StoreError) {
         let mut queue = self.queue();
-        let left = std::mem::replace(&mut *queue, Queue { is_closed: true, ..Queue::default() });
+        let Queue { unasked, unasked_kept, .. } = *queue;
+        let closed = Queue { is_closed: true, unasked, unasked_kept, ..Queue::default() };
+        let left = std::mem::replace(&mut *queue, closed);
         drop(queue);
         answer(left.entries.into_iter().map(|waiting| waiting.answer).collect(), &Err(error.clone()));
         self.emptied.notify_waiters();

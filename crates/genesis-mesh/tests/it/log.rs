@@ -9,6 +9,7 @@ pub(crate) mod world;
 mod read;
 mod answers;
 mod crash;
+mod ahead;
 mod resume;
 mod stop;
 mod queue;

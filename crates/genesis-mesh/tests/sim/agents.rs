@@ -1,6 +1,6 @@
 //! What the meshes of a world run: stories, and a graph whose steps have effects that the world counts.
 
-use genesis_mesh::graph::{Context, Graph, NodeError, START, Send, Sent};
+use genesis_mesh::graph::{CallOptions, Context, Durability, Effect, Graph, NodeError, START, Send, Sent};
 use genesis_mesh::state::Snapshot;
 use genesis_mesh::{FinishReason, GenesisMesh, Parser, Pipeline, ScriptedModel, State, Usage};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +19,9 @@ pub(crate) struct Plan {
     log: Vec<String>,
 }
 
+/// The agents that run the graph: one waits for each step to be kept, the other does not.
+pub(crate) const PLANS: [&str; 2] = ["plan", "hurry"];
+
 /// The steps of a run of the graph, in the order in which they are folded.
 pub(crate) const STEPS: [&str; 5] = ["plan", "work 1", "work 2", "work 3", "end"];
 
@@ -29,11 +32,17 @@ pub(crate) fn agents(effects: &Effects) -> GenesisMesh {
         .model("forgets", model("goes_on = false\n"))
         .agent("parsed", Pipeline::new("tale").prompt("go").parse(Parser::regex("mesh")))
         .agent("plan", plan(effects))
+        .agent("hurry", plan(effects).with_durability(Durability::Async))
 }
 
 async fn step(effects: Effects, context: Context, name: String, ms: u64) -> Result<PlanUpdate, NodeError> {
-    let (run, key) = (context.run_id(), context.task_id().to_string());
-    effects.lock().unwrap().entry((run.clone(), name.clone())).or_default().insert(key);
+    let run = context.run_id();
+    let place = (run.clone(), name.clone());
+    let act = move |context: Context| {
+        effects.lock().unwrap().entry(place.clone()).or_default().insert(context.idempotency_key());
+        std::future::ready(Ok::<_, NodeError>(format!("{} is done", place.1)))
+    };
+    let _: String = context.call_with("act", CallOptions::default().effect(Effect::Idempotent), act).await?;
     if ms > 0 {
         let mut message = context.message();
         for piece in [name.as_str(), " is", " done"] {

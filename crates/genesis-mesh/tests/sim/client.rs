@@ -1,5 +1,6 @@
 //! Clients: each submits a run, reads it to its end wherever it can, and may stop it.
 
+use crate::agents::PLANS;
 use crate::draws::Draws;
 use crate::world::World;
 use genesis_mesh::log::{CancelKind, CancelOutcome, EventClass, IfBusy, LogEvent};
@@ -18,8 +19,8 @@ pub(crate) async fn live(world: World, number: usize, mut draws: Draws) {
         0 => ("tale", None),
         1 => ("forgets", None),
         2 => ("parsed", None),
-        3 => ("plan", None),
-        place => ("plan", Some(format!("thread {}", place - 3))),
+        3 => (PLANS[draws.below(2)], None),
+        place => (PLANS[draws.below(2)], Some(format!("thread {}", place - 3))),
     };
     let run = submit(&world, number, agent, thread.clone(), &mut draws).await;
     world.seen.lock().unwrap().entry(run).or_default().agent = agent;

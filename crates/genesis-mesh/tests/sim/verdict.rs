@@ -1,6 +1,6 @@
 //! The verdict: what must hold of every world in the end.
 
-use crate::agents::{STEPS, STORY};
+use crate::agents::{PLANS, STEPS, STORY};
 use crate::world::{Seen, World};
 use genesis_mesh::log::{CancelKind, EventClass, LogEvent, Run, RunQuery, RunStatus, RunStore};
 use genesis_mesh::{RunId, Update};
@@ -86,12 +86,12 @@ fn told(run: &Run, seen: &Seen, log: &[LogEvent]) -> Result<(), String> {
     }
     let all: BTreeSet<_> = updates.iter().collect();
     hold!(all.len() == updates.len(), "an update was told twice: {updates:?}");
-    if run.agent == "plan" {
+    if PLANS.contains(&&*run.agent) {
         let mut said: Vec<_> = messages.into_values().collect();
         said.sort();
         let wanted = [1, 2, 3].map(|n| format!("work {n} is done"));
         hold!(!is_done || said == wanted, "its messages are {said:?}");
-        hold!(!is_done || updates.len() == STEPS.len(), "it told {} updates", updates.len());
+        hold!(!is_done || updates.len() == 2 * STEPS.len(), "it told {} updates", updates.len());
     } else {
         let is_right = if is_done { text == STORY } else { STORY.starts_with(&text) };
         hold!(is_right, "its text is {text:?}");
@@ -105,7 +105,7 @@ fn effects(world: &World, runs: &[Run]) -> Result<(), String> {
     for ((run, step), keys) in effects.iter() {
         hold!(keys.len() == 1, "the step {step} of {run} had its effect with {} keys", keys.len());
     }
-    let done = runs.iter().filter(|run| run.agent == "plan" && run.status == RunStatus::Succeeded);
+    let done = runs.iter().filter(|run| PLANS.contains(&&*run.agent) && run.status == RunStatus::Succeeded);
     for run in done {
         for step in STEPS {
             let had = effects.contains_key(&(run.id.to_string(), step.to_owned()));
@@ -118,7 +118,7 @@ fn effects(world: &World, runs: &[Run]) -> Result<(), String> {
 /// The state of each thread has the steps of each run once, in their order, one run after the other.
 async fn threads(world: &World, runs: &[Run], seen: &BTreeMap<RunId, Seen>) -> Result<(), String> {
     let effects = agents_states(world, runs).await?;
-    for run in runs.iter().filter(|run| run.agent == "plan") {
+    for run in runs.iter().filter(|run| PLANS.contains(&&*run.agent)) {
         let thread = run.thread.clone().unwrap_or_default();
         let log = effects.get(&thread).cloned().unwrap_or_default();
         let id = run.id.to_string();

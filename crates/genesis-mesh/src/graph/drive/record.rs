@@ -54,8 +54,9 @@ impl Live {
             _ => Entry::Pending { checkpoint: before.map(|head| head.id).unwrap_or_default(), fact: record },
         };
         // The one task of a step has ended, and the step is committed next: in a log both are kept at once with what is told
-        // of them, at the cost of one.
-        let log = self.env.log().filter(|_| is_alone && has_finished);
+        // of them, at the cost of one. Steps that do not wait for each other share even that.
+        let may_wait = keeper.durability == Durability::Async || (is_alone && has_finished);
+        let log = self.env.log().filter(|_| may_wait);
         if Box::pin(keeper.keep(entry, log)).await?.wants_snapshot && is_checkpoint {
             Box::pin(self.keep_snapshot(keeper)).await?;
         }
@@ -67,7 +68,10 @@ impl Live {
         if let (Some(snapshot), Durability::Sync | Durability::Async) = (snapshot, keeper.durability) {
             let checkpoint = snapshot.checkpoint();
             let entry = Entry::Snapshot { checkpoint, snapshot: Box::new(snapshot) };
-            keeper.thread.store.append(&keeper.key, vec![entry]).await?;
+            match self.env.log().filter(|_| keeper.durability == Durability::Async) {
+                Some(log) => drop(log.keep(&keeper.key, vec![entry])),
+                None => drop(keeper.thread.store.append(&keeper.key, vec![entry]).await?),
+            }
         }
         Ok(())
     }
