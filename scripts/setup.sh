@@ -98,12 +98,6 @@ ensure_packages() {
 
 pinned="$(sed -n 's/^channel = "\(.*\)"$/\1/p' rust-toolchain.toml)"
 
-# The version that apt would install of package $1, without Debian's suffix; empty if none.
-apt_version() {
-  is_debian && has apt-cache || return 0
-  apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: \([0-9][0-9.]*\).*/\1/p'
-}
-
 ensure_toolchain() {
   if cargo --version >/dev/null 2>&1; then return; fi
   say "installing the Rust toolchain $pinned"

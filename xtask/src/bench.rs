@@ -9,6 +9,8 @@ mod error;
 mod children;
 mod series;
 mod line;
+mod desk;
+mod program;
 mod context;
 mod busy;
 mod prompts;
@@ -45,7 +47,7 @@ pub(crate) enum Bench {
     Local(Arguments),
     /// Measures what a task of a graph costs, beside LangGraph.
     Graph(graph::Arguments),
-    /// Measures how many durable steps a second the stores keep.
+    /// Measures what keeping runs costs and gives, beside LangGraph's SQLite saver.
     Store(store::Arguments),
     /// Measures the server's sockets and its surface, beside FastAPI.
     Serve(serve::Arguments),
@@ -137,7 +139,7 @@ pub(crate) fn run(bench: Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Busy => Ok(busy::run()?),
         Bench::Local(arguments) => Ok(guarded(move |children| measure(&arguments, children))?),
-        Bench::Store(arguments) => store::run(&arguments),
+        Bench::Store(arguments) => Ok(guarded(move |children| store::measure(&arguments, children))?),
         Bench::Graph(arguments) => Ok(guarded(move |children| graph::measure(&arguments, &children))?),
         Bench::Serve(arguments) => Ok(guarded(move |children| serve::measure(&arguments, children))?),
     }

@@ -4,10 +4,12 @@
 //! Never: covers what a user may leave out, such as a program to compare with: such lines are "not measured".
 
 use genesis_mesh_core::ModelError;
+use genesis_mesh_core::store::StoreError;
 use genesis_mesh_local::LoadError;
 use genesis_mesh_local::fetch::FetchError;
 use genesis_mesh_local::gguf::GgufError;
 use genesis_mesh_local::tokenizer::TokenizerError;
+use genesis_mesh_store::testing::ServiceError;
 use std::io;
 use tokio_tungstenite::tungstenite;
 
@@ -28,6 +30,11 @@ pub(crate) enum BenchError {
     Generate(#[from] ModelError),
     #[error("a socket of the server failed")]
     Socket(#[source] Box<tungstenite::Error>),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// PostgreSQL can't be started here.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
     /// A program that the bench starts doesn't do what it should.
     #[error("{program} {fault}")]
     Program { program: String, fault: String },

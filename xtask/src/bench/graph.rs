@@ -8,11 +8,10 @@ use super::children::{Children, Running};
 use super::error::BenchError;
 use super::line::{Bound, Line, Outcome, Unit};
 use super::machine::{self, Beside};
+use super::program::{self, Peer, ask};
 use super::series::Series;
 use super::{judge, report};
-use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 /// How to measure graphs.
 #[derive(clap::Args)]
@@ -49,7 +48,7 @@ const WAITING_BYTES_MAX: f64 = 4096.0;
 /// Measures all cases.
 pub(super) fn measure(arguments: &Arguments, children: &Children) -> Result<(), BenchError> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
-    let mut ours = start_ours(root, children)?;
+    let mut ours = program::example(root, children, "genesis-mesh", "graph_speed")?;
     let python = arguments.python.clone().unwrap_or_else(|| root.join(".venv-langgraph/bin/python"));
     let mut theirs = Peer::start(&python, &root.join("scripts/bench/langgraph_peer.py"), children)?;
     let rounds = usize::from(arguments.rounds);
@@ -64,7 +63,7 @@ pub(super) fn measure(arguments: &Arguments, children: &Children) -> Result<(), 
     let mut bytes = Vec::new();
     for round in 0..rounds {
         // A process that has run before has free memory to give; a new one tells what a run takes.
-        let mut fresh = start_ours(root, children)?;
+        let mut fresh = program::example(root, children, "genesis-mesh", "graph_speed")?;
         bytes.push(ask(&mut fresh, "waiting 10 none", "bytes_per_run")? / 1e3);
         tell("waiting 10 none", round, rounds, &bytes);
     }
@@ -143,45 +142,6 @@ fn flat(ours: &mut Running, case: &str, of: &str, store: &str, rounds: usize) ->
             beside: "with 10".to_owned(),
             bound: Bound::AtMost(GROWTH_MAX),
         },
-    })
-}
-
-/// LangGraph, if it is there.
-enum Peer {
-    There { process: Running, version: String },
-    Missing { why: String },
-}
-
-impl Peer {
-    fn start(python: &Path, script: &Path, children: &Children) -> Result<Self, BenchError> {
-        if !python.exists() {
-            let why =
-                "no Python that has it; `make bench-graph` makes one, or give `--python PATH`".to_owned();
-            return Ok(Self::Missing { why });
-        }
-        let mut process = children.spawn(Command::new(python).arg(script), Stdio::inherit())?;
-        let hello: Value = serde_json::from_str(&process.expect_line()?).unwrap_or_default();
-        let version = hello.get("version").and_then(Value::as_str).unwrap_or("of unknown version").to_owned();
-        Ok(Self::There { process, version })
-    }
-}
-
-/// Builds our program, and starts it.
-fn start_ours(root: &Path, children: &Children) -> Result<Running, BenchError> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    let package = ["--package", "genesis-mesh", "--example", "graph_speed"];
-    command.current_dir(root).args(["run", "--quiet", "--release", "--locked"]).args(package);
-    children.spawn(&mut command, Stdio::inherit())
-}
-
-fn ask(process: &mut Running, request: &str, key: &str) -> Result<f64, BenchError> {
-    process.say(request)?;
-    let line = process.expect_line()?;
-    let answer: Value = serde_json::from_str(&line).unwrap_or_default();
-    let value = answer.get(key).and_then(Value::as_f64);
-    value.ok_or_else(|| {
-        BenchError::program("a program of this bench", format!("answered {request:?} with {line:?}"))
     })
 }
 

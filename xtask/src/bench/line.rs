@@ -32,6 +32,8 @@ pub(crate) enum Outcome {
 pub(crate) enum Bound {
     AtLeast(f64),
     AtMost(f64),
+    /// Anything: the ratio is for the reader's information.
+    None,
 }
 
 /// What a value counts.
@@ -41,6 +43,7 @@ pub(crate) enum Unit {
     TokensPerCpuSecond,
     HandshakesPerCpuSecond,
     RequestsPerSecond,
+    StepsPerSecond,
     /// Of CPU time, for one token.
     Microseconds,
     Milliseconds,
@@ -62,6 +65,7 @@ impl Line {
     pub(crate) fn is_held(&self) -> Option<bool> {
         let ratio = self.ratio()?;
         Some(match &self.outcome {
+            Outcome::Compared { bound: Bound::None, .. } => return None,
             Outcome::Compared { bound: Bound::AtLeast(bound), .. } => ratio >= *bound,
             Outcome::Compared { bound: Bound::AtMost(bound), .. } => ratio <= *bound,
             Outcome::Limited { .. } => ratio < 1.0,
@@ -100,7 +104,8 @@ impl Unit {
             Self::TokensPerSecond
             | Self::TokensPerCpuSecond
             | Self::HandshakesPerCpuSecond
-            | Self::RequestsPerSecond => format!("{value:.0}"),
+            | Self::RequestsPerSecond
+            | Self::StepsPerSecond => format!("{value:.0}"),
             Self::Megabytes => format!("{value:.1}"),
             Self::Kilobytes | Self::Microseconds | Self::Milliseconds => format!("{value:.2}"),
             Self::Seconds => format!("{value:.3}"),
@@ -113,6 +118,7 @@ impl Unit {
             Self::TokensPerCpuSecond => "tok/CPU s",
             Self::HandshakesPerCpuSecond => "1/CPU s",
             Self::RequestsPerSecond => "requests/s",
+            Self::StepsPerSecond => "steps/s",
             Self::Microseconds => "µs",
             Self::Kilobytes => "kB",
             Self::Milliseconds => "ms",

@@ -49,6 +49,7 @@ fn row(line: &Line) -> String {
             let bound = match bound {
                 Bound::AtLeast(bound) => format!("at least {bound}"),
                 Bound::AtMost(bound) => format!("at most {bound}"),
+                Bound::None => "none".to_owned(),
             };
             (values(ours, line.unit), format!("{beside}: {}", values(other, line.unit)), bound)
         }

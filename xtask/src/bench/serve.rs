@@ -4,10 +4,10 @@
 //! Never: measures a model: the scripted one plays, and a mock stands for a provider.
 //! Flow: pins itself, builds the server, runs each thing in turns with its peer, prints a Markdown table.
 
-mod process;
-mod target;
-mod wire;
-mod saturated;
+pub(super) mod process;
+pub(super) mod target;
+pub(super) mod wire;
+pub(super) mod saturated;
 mod paced;
 mod idle;
 mod handshakes;
@@ -16,17 +16,18 @@ mod http;
 mod through;
 
 use super::children::Children;
+use super::desk::Desk;
 use super::error::BenchError;
 use super::line::Line;
 use super::machine::{self, Beside};
 use super::{judge, report, server};
 use clap::ValueEnum;
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The core of the server under test, and that of everything else.
-const SERVER_CORE: &str = "0";
-const LOAD_CORE: &str = "1";
+pub(super) const SERVER_CORE: &str = "0";
+pub(super) const LOAD_CORE: &str = "1";
 
 /// How to measure the server.
 #[derive(clap::Args)]
@@ -57,24 +58,6 @@ enum Thing {
     Through,
 }
 
-/// What a measured thing may use.
-struct Desk {
-    children: Children,
-    rounds: usize,
-    python: PathBuf,
-    /// The FastAPI program.
-    peer: PathBuf,
-    /// For scripts and configurations of this bench.
-    folder: tempfile::TempDir,
-}
-
-impl Desk {
-    /// Says what a round of `what` (from 0) gave, on standard error.
-    fn tell(&self, what: &str, round: usize, gave: &str) {
-        eprintln!("bench: {what}, round {} of {}: {gave}", round + 1, self.rounds);
-    }
-}
-
 impl Thing {
     fn run(self, desk: &Desk) -> Result<Vec<Line>, BenchError> {
         match self {
@@ -93,16 +76,9 @@ impl Thing {
 
 /// Measures what the arguments ask for.
 pub(super) fn measure(arguments: &Arguments, children: Children) -> Result<(), BenchError> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
-    server::build(root, &children)?;
+    let desk = Desk::new(children, arguments.rounds, arguments.python.as_deref(), ".venv-bench/bin/python")?;
+    server::build(&desk.root, &desk.children)?;
     process::pin_self(LOAD_CORE)?;
-    let desk = Desk {
-        children,
-        rounds: usize::from(arguments.rounds),
-        python: arguments.python.clone().unwrap_or_else(|| root.join(".venv-bench/bin/python")),
-        peer: root.join("scripts/bench/fastapi_peer.py"),
-        folder: tempfile::tempdir().map_err(|error| BenchError::io("make a folder", error))?,
-    };
     let all = Thing::value_variants().iter().copied();
     let (mut lines, mut beside) = (Vec::new(), Vec::new());
     for thing in all.filter(|thing| arguments.only.is_empty() || arguments.only.contains(thing)) {
@@ -121,7 +97,7 @@ pub(super) fn measure(arguments: &Arguments, children: Children) -> Result<(), B
 }
 
 /// Runs `work` on this thread.
-fn block_on<T>(work: impl Future<Output = Result<T, BenchError>>) -> Result<T, BenchError> {
+pub(super) fn block_on<T>(work: impl Future<Output = Result<T, BenchError>>) -> Result<T, BenchError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| BenchError::io("start a runtime", error))?.block_on(work)
 }

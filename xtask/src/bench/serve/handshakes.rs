@@ -3,10 +3,11 @@
 //! Owns: clients that open a socket and leave, again and again.
 //! Never: asks for anything.
 
+use super::block_on;
 use super::process::cpu_seconds;
 use super::target::{Target, Work};
 use super::wire::Socket;
-use super::{Desk, block_on};
+use crate::bench::desk::Desk;
 use crate::bench::error::BenchError;
 use crate::bench::line::{Bound, Line, Outcome, Unit};
 use crate::bench::series::Series;

@@ -3,9 +3,10 @@
 //! Owns: the sockets, and the resident memory before and after.
 //! Never: counts the kernel's own buffers, which are the same for every server.
 
+use super::block_on;
 use super::target::{Target, Work};
 use super::wire::Socket;
-use super::{Desk, block_on};
+use crate::bench::desk::Desk;
 use crate::bench::error::BenchError;
 use crate::bench::line::{Line, Outcome, Unit};
 use crate::bench::series::Series;

@@ -5,10 +5,11 @@
 //! Never: lets streams begin in step: they are spread over one interval. Never sleeps while it loads: waking the load
 //! at each token would be counted as work of the side that sends it.
 
+use super::block_on;
 use super::process::cpu_seconds;
 use super::target::{Target, Work};
 use super::wire::Socket;
-use super::{Desk, block_on};
+use crate::bench::desk::Desk;
 use crate::bench::error::BenchError;
 use crate::bench::line::{Bound, Line, Outcome, Unit};
 use crate::bench::series::{self, Series};

@@ -10,7 +10,7 @@ use std::process::Command;
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Lets all threads of this program run on `core` alone; its children must be pinned anew.
-pub(super) fn pin_self(core: &str) -> Result<(), BenchError> {
+pub(crate) fn pin_self(core: &str) -> Result<(), BenchError> {
     let id = std::process::id().to_string();
     let output = Command::new("taskset").args(["-acp", core, &id]).output();
     let output = output.map_err(|error| BenchError::io("run taskset (Debian: util-linux)", error))?;
@@ -21,14 +21,14 @@ pub(super) fn pin_self(core: &str) -> Result<(), BenchError> {
 }
 
 /// A command that runs `program` on `core` alone.
-pub(super) fn pinned(core: &str, program: &std::path::Path) -> Command {
+pub(crate) fn pinned(core: &str, program: &std::path::Path) -> Command {
     let mut command = Command::new("taskset");
     command.arg("-c").arg(core).arg(program);
     command
 }
 
 /// The CPU seconds that a process has taken so far, user and system, all threads.
-pub(super) fn cpu_seconds(id: u32) -> Result<f64, BenchError> {
+pub(crate) fn cpu_seconds(id: u32) -> Result<f64, BenchError> {
     let path = format!("/proc/{id}/stat");
     let stat =
         std::fs::read_to_string(&path).map_err(|error| BenchError::io(format!("read {path}"), error))?;

@@ -3,27 +3,28 @@
 //! Owns: the clients that ask again and again, and the two bounds.
 //! Never: counts what the load's core could not take: the server's CPU time is the measure.
 
+use super::block_on;
 use super::process::cpu_seconds;
 use super::target::{Target, Work};
 use super::wire::Socket;
-use super::{Desk, block_on};
+use crate::bench::desk::Desk;
 use crate::bench::error::BenchError;
 use crate::bench::line::{Bound, Line, Outcome, Unit};
 use crate::bench::series::{self, Series};
 use futures_util::future::try_join_all;
 use std::time::{Duration, Instant};
 
-const CLIENTS: usize = 32;
-const WORK: Work = Work { tokens: 256, delay_ms: 0 };
+pub(crate) const CLIENTS: usize = 32;
+pub(crate) const WORK: Work = Work { tokens: 256, delay_ms: 0 };
 const WARM_UP: Duration = Duration::from_millis(500);
 const WINDOW: Duration = Duration::from_secs(3);
 const FLOOR: Bound = Bound::AtLeast(75.0);
 const FIRST_LIMIT: Bound = Bound::AtMost(0.05);
 
 /// What one side did in one round.
-struct Round {
-    tokens_per_cpu_s: f64,
-    first_p99_ms: f64,
+pub(crate) struct Round {
+    pub(crate) tokens_per_cpu_s: f64,
+    pub(crate) first_p99_ms: f64,
 }
 
 /// Tokens a CPU second and the time to the first token, beside FastAPI.
@@ -57,7 +58,8 @@ pub(super) fn run(desk: &Desk) -> Result<Vec<Line>, BenchError> {
     ])
 }
 
-async fn load(target: &Target) -> Result<Round, BenchError> {
+/// Asks as all clients do, for the length of a round.
+pub(crate) async fn load(target: &Target) -> Result<Round, BenchError> {
     let mut sockets = Vec::new();
     for _ in 0..CLIENTS {
         sockets.push(Socket::reader(target).await?);

@@ -3,63 +3,74 @@
 //! Owns: how both are started with the same work.
 //! Never: speaks to them.
 
+use super::SERVER_CORE;
 use super::process::pinned;
-use super::{Desk, SERVER_CORE};
 use crate::bench::children::Running;
+use crate::bench::desk::Desk;
 use crate::bench::error::BenchError;
 use crate::bench::server;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// Words of an answer; each is a piece, and the server and its peer send the same bytes for it.
-const WORD: &str = " token";
+pub(crate) const WORD: &str = " token";
 
 /// A child that listens.
-pub(super) struct Target {
-    pub(super) process: Running,
+pub(crate) struct Target {
+    pub(crate) process: Running,
     /// `127.0.0.1:PORT`
-    pub(super) address: String,
+    pub(crate) address: String,
     /// The path of its socket.
-    pub(super) path: &'static str,
+    pub(crate) path: &'static str,
 }
 
 /// What an answer is.
 #[derive(Clone, Copy)]
-pub(super) struct Work {
-    pub(super) tokens: u32,
+pub(crate) struct Work {
+    pub(crate) tokens: u32,
     /// Milliseconds before each token; 0 sends as fast as can be.
-    pub(super) delay_ms: u32,
+    pub(crate) delay_ms: u32,
 }
 
 impl Target {
-    /// Our server with a scripted model that does `work`.
-    pub(super) fn ours(desk: &Desk, work: Work) -> Result<Self, BenchError> {
-        let script = format!(
-            "[[rule]]\npieces = [\"{WORD}\"]\nrepeat = {}\ndelay_ms = {}\n",
-            work.tokens, work.delay_ms
-        );
-        let path = write(desk, "bench.toml", &script)?;
+    /// Our server with a scripted model that does `work`; its runs are not kept, as those of its peer.
+    pub(crate) fn ours(desk: &Desk, work: Work) -> Result<Self, BenchError> {
         let mut command = pinned(SERVER_CORE, &server::binary()?);
-        command.arg("--script").arg(path);
+        command.arg("--script").arg(work.script(desk)?).arg("--data-dir").arg(desk.data()?);
+        Self::start(desk, command.args(["--host", "127.0.0.1", "--port", "0"]), "/ws/bench?log=false")
+    }
+
+    /// The same with runs that are kept.
+    pub(crate) fn logged(mut self) -> Self {
+        self.path = "/ws/bench";
+        self
+    }
+
+    /// The same on all cores, with runs that are kept where these arguments say.
+    pub(crate) fn kept(desk: &Desk, work: Work, store: &[&str]) -> Result<Self, BenchError> {
+        let mut command = Command::new(server::binary()?);
+        command.arg("--script").arg(work.script(desk)?).args(store);
         Self::start(desk, command.args(["--host", "127.0.0.1", "--port", "0"]), "/ws/bench")
     }
 
     /// Our server with a configuration file.
-    pub(super) fn configured(desk: &Desk, config: &str) -> Result<Self, BenchError> {
-        let path = write(desk, "mesh.toml", config)?;
+    pub(crate) fn configured(desk: &Desk, config: &str) -> Result<Self, BenchError> {
+        let path = desk.write("mesh.toml", config)?;
         let mut command = pinned(SERVER_CORE, &server::binary()?);
-        command.arg("--config").arg(path);
+        command.arg("--config").arg(path).arg("--data-dir").arg(desk.data()?);
         Self::start(desk, command.args(["--host", "127.0.0.1", "--port", "0"]), "/ws/bench")
     }
 
     /// FastAPI, doing the same.
-    pub(super) fn peer(desk: &Desk, work: Work) -> Result<Self, BenchError> {
+    pub(crate) fn peer(desk: &Desk, work: Work) -> Result<Self, BenchError> {
         let mut command = pinned(SERVER_CORE, &desk.python);
-        command.arg(&desk.peer).args([WORD, &work.tokens.to_string(), &work.delay_ms.to_string()]);
+        command.arg(desk.root.join("scripts/bench/fastapi_peer.py"));
+        command.args([WORD, &work.tokens.to_string(), &work.delay_ms.to_string()]);
         Self::start(desk, &mut command, "/ws/bench")
     }
 
-    fn start(desk: &Desk, command: &mut Command, path: &'static str) -> Result<Self, BenchError> {
+    /// Starts a server, and waits for the line that says where it listens.
+    pub(crate) fn start(desk: &Desk, command: &mut Command, path: &'static str) -> Result<Self, BenchError> {
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("GENESIS_MESH_") {
                 command.env_remove(name);
@@ -76,9 +87,11 @@ impl Target {
     }
 }
 
-fn write(desk: &Desk, name: &str, text: &str) -> Result<std::path::PathBuf, BenchError> {
-    let path = Path::join(desk.folder.path(), name);
-    std::fs::write(&path, text)
-        .map_err(|error| BenchError::io(format!("write {}", path.display()), error))?;
-    Ok(path)
+impl Work {
+    /// A script of the scripted model.
+    pub(crate) fn script(self, desk: &Desk) -> Result<PathBuf, BenchError> {
+        let Self { tokens, delay_ms } = self;
+        let text = format!("[[rule]]\npieces = [\"{WORD}\"]\nrepeat = {tokens}\ndelay_ms = {delay_ms}\n");
+        desk.write("bench.toml", &text)
+    }
 }

@@ -3,11 +3,12 @@
 //! Owns: the added time of a whole answer and of its first token, and the rate.
 //! Never: counts the mock's time as the server's: both ways pay it.
 
+use super::block_on;
 use super::http::Connection;
 use super::mock::Mock;
 use super::process::cpu_seconds;
 use super::target::Target;
-use super::{Desk, block_on};
+use crate::bench::desk::Desk;
 use crate::bench::error::BenchError;
 use crate::bench::line::{Line, Outcome, Unit};
 use crate::bench::series::{self, Series};

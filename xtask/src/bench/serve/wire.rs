@@ -4,7 +4,7 @@
 //! Never: checks what a conformance test checks; it reads what a right server sends.
 //! Source: RFC 6455; frames of a server are not masked.
 
-use super::target::Target;
+use super::target::{Target, WORD};
 use crate::bench::error::BenchError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -15,10 +15,12 @@ const TEXT: u8 = 1;
 const CLOSE: u8 = 8;
 /// The start of the message that ends an answer, on both sides.
 const END: &[u8] = br#"{"type":"done""#;
+/// The start of the first message of a run that is kept.
+const RUN: &[u8] = br#"{"type":"run""#;
 const DELTA: &[u8] = br#"{"type":"delta""#;
 
 /// One socket.
-pub(super) struct Socket {
+pub(crate) struct Socket {
     stream: TcpStream,
     buffer: Vec<u8>,
     filled: usize,
@@ -26,14 +28,14 @@ pub(super) struct Socket {
 
 /// What one read brought.
 #[derive(Default)]
-pub(super) struct Read {
-    pub(super) tokens: u64,
-    pub(super) is_end: bool,
+pub(crate) struct Read {
+    pub(crate) tokens: u64,
+    pub(crate) is_end: bool,
 }
 
 impl Socket {
     /// Opens a socket with room for `bytes` of frames.
-    pub(super) async fn open(target: &Target, bytes: usize) -> Result<Self, BenchError> {
+    pub(crate) async fn open(target: &Target, bytes: usize) -> Result<Self, BenchError> {
         let failed = |error| BenchError::io("open a socket", error);
         let mut stream = TcpStream::connect(&target.address).await.map_err(failed)?;
         stream.set_nodelay(true).map_err(failed)?;
@@ -64,12 +66,12 @@ impl Socket {
     }
 
     /// A socket for answers.
-    pub(super) async fn reader(target: &Target) -> Result<Self, BenchError> {
+    pub(crate) async fn reader(target: &Target) -> Result<Self, BenchError> {
         Self::open(target, BUFFER_BYTES).await
     }
 
     /// Sends one text message of up to 125 bytes.
-    pub(super) async fn ask(&mut self, message: &str) -> Result<(), BenchError> {
+    pub(crate) async fn ask(&mut self, message: &str) -> Result<(), BenchError> {
         let len = u8::try_from(message.len()).unwrap_or(125).min(125);
         // A mask of zeros leaves the payload as it is.
         let mut frame = vec![0x81, 0x80 | len, 0, 0, 0, 0];
@@ -78,23 +80,40 @@ impl Socket {
     }
 
     /// Waits for bytes, and counts the whole frames among them.
-    pub(super) async fn read(&mut self) -> Result<Read, BenchError> {
+    pub(crate) async fn read(&mut self) -> Result<Read, BenchError> {
+        let mut read = Read::default();
+        self.each(|payload| {
+            match payload {
+                _ if payload.starts_with(DELTA) => read.tokens += tokens(payload),
+                _ if payload.starts_with(END) => read.is_end = true,
+                _ if payload.starts_with(RUN) => {}
+                _ => {
+                    let said = String::from_utf8_lossy(payload).into_owned();
+                    return Err(BenchError::program("the server", format!("said {said}")));
+                }
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(read)
+    }
+
+    /// Waits for bytes, and gives each whole text message among them.
+    pub(crate) async fn each(
+        &mut self,
+        mut message: impl FnMut(&[u8]) -> Result<(), BenchError>,
+    ) -> Result<(), BenchError> {
         let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
         let count = self.stream.read(room).await.map_err(|error| BenchError::io("read", error))?;
         if count == 0 {
             return Err(BenchError::program("the server", "closed a socket"));
         }
         self.filled += count;
-        let (mut read, mut at) = (Read::default(), 0);
+        let mut at = 0;
         while let Some((opcode, payload, next)) = frame(self.buffer.get(at..self.filled).unwrap_or_default())
         {
             match opcode {
-                TEXT if payload.starts_with(DELTA) => read.tokens += 1,
-                TEXT if payload.starts_with(END) => read.is_end = true,
-                TEXT => {
-                    let said = String::from_utf8_lossy(payload).into_owned();
-                    return Err(BenchError::program("the server", format!("said {said}")));
-                }
+                TEXT => message(payload)?,
                 CLOSE => return Err(BenchError::program("the server", "closed a socket")),
                 _ => {}
             }
@@ -102,8 +121,17 @@ impl Socket {
         }
         self.buffer.copy_within(at..self.filled, 0);
         self.filled -= at;
-        Ok(read)
+        Ok(())
     }
+}
+
+/// How many words a delta has: those that wait for a slow reader are joined to one.
+fn tokens(delta: &[u8]) -> u64 {
+    // `{"type":"delta","text":" token","seq":1234567}` is the longest of one.
+    if delta.len() < 48 {
+        return 1;
+    }
+    delta.windows(WORD.len()).filter(|bytes| *bytes == WORD.as_bytes()).count() as u64
 }
 
 /// The first whole frame: its opcode, its payload, its length.
