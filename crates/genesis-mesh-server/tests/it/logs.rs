@@ -284,6 +284,26 @@ async fn a_stored_completion_is_a_run_of_its_id() {
 }
 
 #[tokio::test]
+async fn a_stored_completion_fails_with_the_status_that_it_has_without_the_log() {
+    let desk = Desk::open().await;
+    for (prompt, status, code) in [
+        ("refuse", 400, "invalid_request"),
+        ("busy", 503, "model_busy"),
+        ("fail", 500, "model_failed"),
+        ("broken a", 502, "model_truncated"),
+    ] {
+        let mut told = Vec::new();
+        for store in [false, true] {
+            let messages = json!([{"role": "user", "content": prompt}]);
+            let body = json!({"model": "puppet", "store": store, "messages": messages});
+            told.push(post(&desk, "/v1/chat/completions", "", &body).await);
+        }
+        assert_eq!((told[0].0, &told[0].1["error"]["code"]), (status, &json!(code)), "{told:?}");
+        assert_eq!(told[0], told[1]);
+    }
+}
+
+#[tokio::test]
 async fn runs_and_threads_are_their_keys_own() {
     let desk = access::locked().await;
     let get = |path: &str, key: &str| {
