@@ -5,6 +5,7 @@
 //! Flow: `socket` decodes what it received; `speech` encodes what there is to say, one delta a token by hand.
 
 use crate::escape::escape;
+use crate::presence::present;
 use crate::served::Refusal;
 use genesis_mesh::graph::InterruptId;
 use genesis_mesh::log::{EventClass, LogEvent, Seq};
@@ -35,6 +36,7 @@ enum Reserved {
         after: Seq,
     },
     Answer {
+        #[serde(default, deserialize_with = "present")]
         value: Option<Value>,
         values: Option<BTreeMap<InterruptId, Value>>,
     },

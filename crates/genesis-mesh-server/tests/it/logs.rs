@@ -142,7 +142,7 @@ struct Asking {
 }
 
 async fn ask(state: Snapshot<Asking>, context: Context) -> Result<AskingUpdate, NodeError> {
-    Ok(Asking::update().answer(Some(context.interrupt(state.q.clone())?)))
+    Ok(Asking::update().answer(context.interrupt::<Option<String>>(state.q.clone())?))
 }
 
 pub(crate) async fn asking() -> Desk {
@@ -188,6 +188,33 @@ async fn a_thread_waits_for_its_answer_and_is_told_over_http() {
     assert_eq!((status, &deleted["deleted"]), (200, &json!(true)));
     assert_eq!(desk.get("/v1/threads/t1").await.0, 404);
     assert_eq!(desk.get("/v1/runs?thread_id=t1").await.2["data"], json!([]));
+}
+
+#[tokio::test]
+async fn null_is_an_answer_on_a_socket_and_over_http() {
+    let desk = asking().await;
+    for thread in ["socket", "http"] {
+        let mut client = desk.client(&format!("ask?thread_id={thread}")).await;
+        client.send(json!({"q": "which, if any?"})).await;
+        rest(&mut client).await;
+        client.send(json!({"type": "answer"})).await;
+        assert_eq!(client.error().await, "invalid_input", "no answer is none");
+        let told = if thread == "socket" {
+            client.send(json!({"type": "answer", "value": null})).await;
+            rest(&mut client).await
+        } else {
+            let body = json!({"agent": "ask", "thread_id": thread, "answer": null});
+            let (status, run) = post(&desk, "/v1/runs", "", &body).await;
+            assert_eq!(status, 202, "{run}");
+            client.send(json!({"type": "resume", "run_id": run["run_id"]})).await;
+            rest(&mut client).await
+        };
+        let output = told.iter().find(|update| update["type"] == "output").expect("an output");
+        assert_eq!(output["value"]["answer"], json!(null), "{told:?}");
+        assert_eq!(desk.get(&format!("/v1/threads/{thread}")).await.2["state"]["interrupts"], json!([]));
+    }
+    let both = json!({"agent": "ask", "thread_id": "http", "answer": null, "go_on": true});
+    assert_eq!(post(&desk, "/v1/runs", "", &both).await.1["error"]["code"], "invalid_input");
 }
 
 /// Posts JSON and gives the status and the answer.
