@@ -105,6 +105,6 @@ pub struct RunEnd {
     pub status: RunStatus,
     /// Why it failed.
     pub error: Option<Value>,
-    /// Whether what it did to its thread is undone.
+    /// Whether what it did to its thread is undone; it is in any case if that was wished before the end was kept.
     pub rolls_back: bool,
 }

@@ -237,13 +237,14 @@ impl Runs {
     fn end(&mut self, id: RunId, end: RunEnd, threads: &Threads, now_ms: i64) {
         self.shelf.close(id, |kept| {
             let run = &mut kept.run;
+            let rolls_back = end.rolls_back || run.cancel == Some(CancelKind::Rollback);
             (run.status, run.error, run.updated_at_ms) = (end.status, end.error, now_ms);
             (run.lease_until_ms, run.cancel) = (None, None);
             kept.outlived_at_ms = kept.ttl_ms.map(|ttl_ms| later(now_ms, ttl_ms));
             let Some(thread) = &kept.run.thread else { return };
             let was_claimed = kept.run.epoch > 0;
             threads.with(thread, |thread| {
-                if end.rolls_back && was_claimed {
+                if rolls_back && was_claimed {
                     thread.roll_back();
                 }
                 if was_claimed {
