@@ -232,7 +232,8 @@ pub(crate) async fn post(desk: &Desk, path: &str, headers: &str, body: &Value) -
 #[tokio::test]
 async fn a_run_is_begun_followed_cancelled_tried_again_and_deleted_over_http() {
     let desk = Desk::open().await;
-    let body = json!({"agent": "puppet", "input": {"prompt": "wait"}, "metadata": {"a": 1}});
+    let body =
+        json!({"agent": "puppet", "input": {"prompt": "wait"}, "metadata": {"a": 1}, "ttl_seconds": 60});
     let (status, run) = post(&desk, "/v1/runs", "Idempotency-Key: k\n", &body).await;
     assert_eq!((status, &run["metadata"]), (202, &json!({"a": 1})), "{run}");
     assert_eq!(post(&desk, "/v1/runs", "Idempotency-Key: k\n", &body).await.1["run_id"], run["run_id"]);
@@ -265,6 +266,7 @@ async fn a_run_is_begun_followed_cancelled_tried_again_and_deleted_over_http() {
     let (status, again) = post(&desk, &format!("{path}/retry"), "", &json!({})).await;
     assert_eq!(status, 202, "{again}");
     assert_ne!(again["run_id"], run["run_id"]);
+    assert_eq!((&run["ttl_seconds"], &again["ttl_seconds"]), (&json!(60), &json!(60)));
     desk.puppet.live(1).await;
     let other = format!("/v1/runs/{}", again["run_id"].as_str().expect("an id"));
     let delete = |path: &str| format!("DELETE {path} HTTP/1.1\nHost: x\nConnection: close\n\n");

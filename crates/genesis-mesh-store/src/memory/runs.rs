@@ -34,7 +34,6 @@ struct Kept {
     commit: u64,
     /// Its key, within its principal's, and the hash of its request.
     key: Option<(String, u128)>,
-    ttl_ms: Option<u64>,
     /// When it may be swept.
     outlived_at_ms: Option<i64>,
 }
@@ -48,6 +47,7 @@ impl Kept {
             input: new.input,
             principal: new.principal,
             metadata: new.metadata,
+            ttl_ms: new.ttl_ms,
             status: RunStatus::Queued,
             created_at_ms: now_ms,
             updated_at_ms: now_ms,
@@ -61,8 +61,7 @@ impl Kept {
             error: None,
         };
         let key = new.idempotency.map(|key| (key.key, key.body_hash));
-        let kept =
-            Self { run, place, key, ttl_ms: new.ttl_ms, events: Vec::new(), commit: 0, outlived_at_ms: None };
+        let kept = Self { run, place, key, events: Vec::new(), commit: 0, outlived_at_ms: None };
         (kept, new.first)
     }
 
@@ -240,7 +239,7 @@ impl Runs {
             let rolls_back = end.rolls_back || run.cancel == Some(CancelKind::Rollback);
             (run.status, run.error, run.updated_at_ms) = (end.status, end.error, now_ms);
             (run.lease_until_ms, run.cancel) = (None, None);
-            kept.outlived_at_ms = kept.ttl_ms.map(|ttl_ms| later(now_ms, ttl_ms));
+            kept.outlived_at_ms = kept.run.ttl_ms.map(|ttl_ms| later(now_ms, ttl_ms));
             let Some(thread) = &kept.run.thread else { return };
             let was_claimed = kept.run.epoch > 0;
             threads.with(thread, |thread| {

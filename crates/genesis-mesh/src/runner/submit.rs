@@ -60,7 +60,7 @@ impl Submission {
         }
     }
 
-    /// The same as a run that is kept has asked for, on the same thread.
+    /// The same as a run that is kept has asked for, on the same thread, to be kept as long.
     ///
     /// # Errors
     /// What the store has of it can't be read.
@@ -71,6 +71,7 @@ impl Submission {
             thread: named_thread(run).map(str::to_owned),
             principal: run.principal.clone(),
             metadata: run.metadata.clone(),
+            ttl_ms: run.ttl_ms,
             ..Self::new(run.agent.clone(), spec.ask)
         })
     }
