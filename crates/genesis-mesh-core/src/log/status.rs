@@ -19,7 +19,7 @@ pub enum RunStatus {
     Succeeded,
     /// It ended with an error.
     Failed,
-    /// It ended with open questions; another run of its thread answers them.
+    /// It ended with open questions, or at a breakpoint; another run of its thread answers them, or goes on.
     Interrupted,
     /// It was stopped.
     Cancelled,

@@ -15,7 +15,6 @@ use genesis_mesh_core::BoxFuture;
 use genesis_mesh_core::log::{EventClass, NewEvent, RunEnd, RunStatus};
 use genesis_mesh_core::store::{Entry, ThreadKey};
 use genesis_mesh_core::stream::Event;
-use serde_json::json;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Runs a graph on its thread and logs what is told.
@@ -44,8 +43,10 @@ pub(super) async fn run(
     };
     let mut voice = log.voice();
     let (updates, status) = match ended {
-        Some(end) if end.interrupts != json!([]) => (voice.speech.end(end), RunStatus::Interrupted),
-        Some(end) => (voice.speech.end(end), RunStatus::Succeeded),
+        Some(end) => {
+            let status = if end.is_done { RunStatus::Succeeded } else { RunStatus::Interrupted };
+            (voice.speech.end(end), status)
+        }
         None => (vec![voice.speech.cancelled()], RunStatus::Cancelled),
     };
     let mut events: Vec<NewEvent> =
