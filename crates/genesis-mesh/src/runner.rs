@@ -25,7 +25,7 @@ mod reader;
 mod submit;
 mod work;
 
-pub use error::LogError;
+pub use error::{LogError, WorksOnce};
 pub use options::RunnerOptions;
 pub use reader::RunReader;
 pub use spec::{Ask, named_thread, thread_label, thread_name};

@@ -28,8 +28,9 @@ pub(crate) struct Hub {
     pub(super) tasks: Tasks,
     /// There may be a run to claim.
     pub(super) work: Notify,
-    /// Whether runs are claimed here.
+    /// Whether runs are claimed here, and whether they ever were.
     pub(super) is_working: AtomicBool,
+    pub(super) has_worked: AtomicBool,
     /// Runs that go on are to be given back.
     pub(super) gives_back: CancellationToken,
     driven: Mutex<HashMap<RunId, Driven>>,
@@ -61,6 +62,7 @@ impl Hub {
             tasks: Tasks::default(),
             work: Notify::new(),
             is_working: AtomicBool::new(false),
+            has_worked: AtomicBool::new(false),
             gives_back: CancellationToken::new(),
             driven: Mutex::default(),
             rested: Notify::new(),

@@ -4,7 +4,7 @@
 //! Never: drives a run; each has a task of its own.
 
 use super::drive::begin;
-use super::error::LogError;
+use super::error::{LogError, WorksOnce};
 use super::hub::Hub;
 use super::job::last_event;
 use crate::update::Update;
@@ -30,7 +30,10 @@ pub(crate) async fn work(
     hub: Arc<Hub>,
     stop: impl Future<Output = ()> + Send,
     drained: impl Future<Output = ()> + Send,
-) {
+) -> Result<(), WorksOnce> {
+    if hub.has_worked.swap(true, Ordering::Relaxed) {
+        return Err(WorksOnce);
+    }
     let _abort = hub.tasks.abort_guard();
     let _idle = Idle(&hub);
     // 1 Whoever had runs of a store of one process is gone.
@@ -70,6 +73,7 @@ pub(crate) async fn work(
     }
     // 5 Followers of logs end.
     hub.tasks.end().await;
+    Ok(())
 }
 
 /// Whoever drops the work has no room for runs any more.

@@ -65,7 +65,7 @@ async fn run(mesh: &Mesh, runs: &[(Option<&str>, &str)]) {
     };
     tokio::select! {
         () = ended => {}
-        () = mesh.work(std::future::pending(), std::future::pending()) => {}
+        worked = mesh.work(std::future::pending(), std::future::pending()) => worked.expect("it works once"),
     }
 }
 
