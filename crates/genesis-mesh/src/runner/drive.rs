@@ -11,14 +11,15 @@ use super::graph;
 use super::history::History;
 use super::hub::{Driven, Hub};
 use super::job::{Ended, Job};
-use super::leased::patient;
+use super::leased::{patient, within};
 use super::spec::{Ask, Spec};
 use super::writer::{RunWriter, Target};
 use crate::agent::Task;
 use crate::graph_agent::Begin;
 use crate::update::RunError;
 use futures_util::FutureExt;
-use genesis_mesh_core::log::{CancelKind, Claimed, EventClass, LogEvent, NewEvent, RunEnd, RunStatus};
+use genesis_mesh_core::bus::Hint;
+use genesis_mesh_core::log::{CancelKind, Claimed, EventClass, Lease, LogEvent, NewEvent, RunEnd, RunStatus};
 use genesis_mesh_core::store::StoreError;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -42,7 +43,8 @@ async fn drive(hub: Arc<Hub>, claimed: Claimed, driven: Driven, feed: Arc<Feed>)
     }
     let writer = Arc::new(RunWriter::new(hub.options.log_bytes_max));
     let job = Job { hub: &hub, run: &run, writer: Arc::clone(&writer), seed: 0, driven: &driven };
-    let target = Target { hub: &hub, lease: &lease, feed: &feed, lost: &driven.lost };
+    let target =
+        Target { hub: &hub, lease: &lease, feed: &feed, lost: &driven.lost, beats: &driven.beats };
     let worked = async {
         let ended = tokio::select! {
             biased;
@@ -74,17 +76,27 @@ async fn drive(hub: Arc<Hub>, claimed: Claimed, driven: Driven, feed: Arc<Feed>)
         Err(StoreError::Fenced { .. } | StoreError::UnknownRun { .. }) => {
             tracing::warn!(run = %run.id, epoch = lease.epoch, "the run is another's now; what it did here is dropped");
         }
-        Err(error) => tracing::error!(run = %run.id, %error, "the run can't be written; its lease runs out"),
-        Ok(()) if !feed.is_over() => {
-            if let Err(error) = hub.store.release(std::slice::from_ref(&lease)).await {
-                tracing::warn!(run = %run.id, %error, "a lease could not be given back; it runs out");
-            }
+        Err(error) if error.is_retryable() => {
+            tracing::error!(run = %run.id, %error, "the store takes no commit of the run; another mesh may try it");
+            hub.gets_stuck();
+            give_back(&hub, &lease).await;
+            hub.bus.publish(Hint::Queued);
         }
+        Err(error) => tracing::error!(run = %run.id, %error, "the run can't be written; its lease runs out"),
+        Ok(()) if !feed.is_over() => give_back(&hub, &lease).await,
         Ok(()) => {}
     }
     hub.feeds.rest(run.id, &feed);
     follow(&hub, run.id, &feed);
     hub.rest(&lease);
+}
+
+/// Gives a run back, for whoever claims it next. That it was tried is not held against it.
+async fn give_back(hub: &Hub, lease: &Lease) {
+    let released = hub.store.release(std::slice::from_ref(lease));
+    if let Err(error) = within(hub.options.lease, released).await {
+        tracing::warn!(run = %lease.run, %error, "a lease could not be given back; it runs out");
+    }
 }
 
 /// Does what the run asks for.
