@@ -122,11 +122,9 @@ async fn create(
 }
 
 async fn accept(app: &App, principal: &Principal, submission: Submission) -> Result<Response, ErrorAnswer> {
-    // Nobody waits for it: the permit is for its start alone.
-    let _permit = principal.permit(&submission.agent).map_err(|error| ErrorAnswer::from(&error))?;
-    let submission = Submission { principal: principal.owner().map(str::to_owned), ..submission };
-    let submitted = app.mesh.submit(submission).await.map_err(|error| ErrorAnswer::from(&error))?;
-    Ok((StatusCode::ACCEPTED, Json(RunView::of(&submitted.run))).into_response())
+    let run = served::begin(app, principal, submission).await;
+    let run = run.map_err(|refusal| ErrorAnswer::from(&refusal))?;
+    Ok((StatusCode::ACCEPTED, Json(RunView::of(&run))).into_response())
 }
 
 /// One run.

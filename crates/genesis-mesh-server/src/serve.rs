@@ -9,6 +9,7 @@ use crate::http::TlsError;
 use crate::http::accept::Gate;
 use crate::options::ServeOptions;
 use crate::routes;
+use crate::served;
 use crate::telemetry::TelemetryError;
 use genesis_mesh::{GenesisMesh, Mesh, SetupError, WorksOnce};
 use std::future::Future;
@@ -74,6 +75,7 @@ impl Serve for Mesh {
         let access =
             Access::new(&options, bound).map_err(|error| ServeError::Origin { origin: error.origin })?;
         let app = Arc::new(App::new(self, options, access)?);
+        served::measure_unread(&app.mesh, &app.telemetry);
         let router = routes::router(Arc::clone(&app));
         Ok(app::run(app, listener, router, gate, stop).await?)
     }

@@ -8,7 +8,9 @@ use crate::agent::{AgentInfo, ReadyAgent};
 use crate::chat::RunInput;
 use crate::graph_agent::GraphAgent;
 use crate::run::Run;
-use crate::runner::{self, Hub, LogError, RunReader, RunnerOptions, Submission, Submitted, WorksOnce};
+use crate::runner::{
+    self, Hub, LogError, RunObserver, RunReader, RunnerOptions, Submission, Submitted, WorksOnce,
+};
 use crate::start::StartError;
 use crate::update::RunError;
 use genesis_mesh_core::Model;
@@ -206,6 +208,12 @@ impl Mesh {
         drained: impl Future<Output = ()> + Send,
     ) -> Result<(), WorksOnce> {
         runner::work(Arc::clone(&self.inner.hub), stop, drained).await
+    }
+
+    /// Has the runs that are submitted as observed told to `begin` when they begin, or go on, in this process; what it gives
+    /// is told their events. For whoever measures runs that nobody reads. The first call is the one that counts.
+    pub fn observe(&self, begin: impl Fn(&log::Run) -> RunObserver + Send + Sync + 'static) {
+        self.inner.hub.observe(begin);
     }
 
     /// What keeps runs and threads.

@@ -12,6 +12,7 @@ use super::history::History;
 use super::hub::{Driven, Hub};
 use super::job::{Ended, Job};
 use super::leased::{patient, within};
+use super::observed::Observed;
 use super::spec::{Ask, Spec};
 use super::writer::{RunWriter, Target};
 use crate::agent::Task;
@@ -42,9 +43,17 @@ async fn drive(hub: Arc<Hub>, claimed: Claimed, driven: Driven, feed: Arc<Feed>)
         hub.stop_here(run.id, kind);
     }
     let writer = Arc::new(RunWriter::new(hub.options.log_bytes_max));
-    let job = Job { hub: &hub, run: &run, writer: Arc::clone(&writer), seed: 0, driven: &driven };
-    let target =
-        Target { hub: &hub, lease: &lease, feed: &feed, lost: &driven.lost, beats: &driven.beats };
+    let observed = Observed::default();
+    let target = Target {
+        hub: &hub,
+        lease: &lease,
+        feed: &feed,
+        lost: &driven.lost,
+        beats: &driven.beats,
+        observed: &observed,
+    };
+    let writing = Arc::clone(&writer);
+    let job = Job { hub: &hub, run: &run, writer: writing, seed: 0, driven: &driven, observed: &observed };
     let worked = async {
         let ended = tokio::select! {
             biased;
@@ -112,12 +121,15 @@ async fn work(job: &Job<'_>) -> Ended {
 
 async fn attempt(job: &Job<'_>) -> Result<Ended, RunError> {
     let (hub, run) = (job.hub, job.run);
-    if run.attempt > hub.options.attempts_max {
-        return Err(DriveError::Poisoned { attempts: run.attempt - 1 }.into());
-    }
     let spec: Spec = serde_json::from_str(&run.input).map_err(|error| {
         store_error(&StoreError::Corrupt { message: format!("the run's input can't be read: {error}") })
     })?;
+    if spec.is_observed {
+        job.observed.begin(&hub.observer, run);
+    }
+    if run.attempt > hub.options.attempts_max {
+        return Err(DriveError::Poisoned { attempts: run.attempt - 1 }.into());
+    }
     let unknown = || RunError::Logged {
         code: "agent_not_found".to_owned(),
         message: format!("no agent is named `{}` here", run.agent),

@@ -4,12 +4,13 @@
 //! Never: waits.
 
 use super::feeds::Feeds;
+use super::observed::{Observer, RunObserver};
 use super::options::RunnerOptions;
 use super::tasks::Tasks;
 use crate::agent::ReadyAgent;
 use crate::graph::next_id;
 use genesis_mesh_core::bus::Bus;
-use genesis_mesh_core::log::{CancelKind, Lease, RunStore};
+use genesis_mesh_core::log::{CancelKind, Lease, Run, RunStore};
 use genesis_mesh_core::run::RunId;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -26,6 +27,7 @@ pub(crate) struct Hub {
     pub(super) bus: Arc<dyn Bus>,
     pub(super) options: RunnerOptions,
     pub(super) feeds: Feeds,
+    pub(super) observer: Observer,
     pub(super) tasks: Tasks,
     /// There may be a run to claim.
     pub(super) work: Notify,
@@ -66,6 +68,7 @@ impl Hub {
             bus,
             options,
             feeds: Feeds::default(),
+            observer: Observer::default(),
             tasks: Tasks::default(),
             work: Notify::new(),
             is_working: AtomicBool::new(false),
@@ -81,6 +84,11 @@ impl Hub {
     /// The store.
     pub(crate) fn store(&self) -> &Arc<dyn RunStore> {
         &self.store
+    }
+
+    /// Has runs that nobody reads observed while they are driven here.
+    pub(crate) fn observe(&self, begin: impl Fn(&Run) -> RunObserver + Send + Sync + 'static) {
+        self.observer.set(Box::new(begin));
     }
 
     /// How many readers the log of a run has here.

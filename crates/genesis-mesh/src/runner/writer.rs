@@ -10,6 +10,7 @@ mod tests;
 
 use super::feed::Feed;
 use super::hub::Hub;
+use super::observed::Observed;
 use genesis_mesh_core::bus::Hint;
 use genesis_mesh_core::log::{Commit, Committed, Lease, LogEvent, NewEvent, RunEnd};
 use genesis_mesh_core::run::{FactRecord, TaskEnd};
@@ -239,6 +240,7 @@ pub(super) struct Target<'a> {
     pub(super) lost: &'a CancellationToken,
     /// How often the lease was extended.
     pub(super) beats: &'a AtomicU32,
+    pub(super) observed: &'a Observed,
 }
 
 impl Target<'_> {
@@ -293,6 +295,8 @@ impl Target<'_> {
             data: event.data.into(),
             memo: None,
         });
+        let events: Vec<LogEvent> = events.collect();
+        self.observed.tell(&events);
         self.feed.push(events);
         self.hub.bus.publish(Hint::Appended { run: self.lease.run, seq: committed.last_seq });
     }
