@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::http::answer::ErrorAnswer;
 use crate::http::body::json;
 use crate::http::error::HttpError;
-use crate::served;
+use crate::served::{self, Refusal};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{Method, StatusCode};
@@ -22,7 +22,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use genesis_mesh::log::{CancelKind, RunQuery, RunStatus};
-use genesis_mesh::{LogError, RunId, Submission};
+use genesis_mesh::{LogError, RunId, StartError, Submission};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -118,12 +118,22 @@ async fn create(
     let key = request.headers().get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
     let body = json(request, &app.options.limits).await?;
     let submission = Submission { idempotency_key: key, ..ask::read(body)? };
-    accept(&app, &principal, submission).await
+    let asked = ask::field(&submission.ask);
+    accept(&app, &principal, submission, Some(asked)).await
 }
 
-async fn accept(app: &App, principal: &Principal, submission: Submission) -> Result<Response, ErrorAnswer> {
+/// Has a run accepted; `asked` is the field that says what is asked for, if there is one.
+async fn accept(
+    app: &App,
+    principal: &Principal,
+    submission: Submission,
+    asked: Option<&str>,
+) -> Result<Response, ErrorAnswer> {
     let run = served::begin(app, principal, submission).await;
-    let run = run.map_err(|refusal| ErrorAnswer::from(&refusal))?;
+    let run = run.map_err(|refusal| match refusal {
+        Refusal::Start(error @ StartError::CannotGoOn { .. }) => ErrorAnswer::from(&error).with_param(asked),
+        refusal => ErrorAnswer::from(&refusal),
+    })?;
     Ok((StatusCode::ACCEPTED, Json(RunView::of(&run))).into_response())
 }
 
@@ -181,5 +191,5 @@ async fn retry(
     let row = served::own_run(&app, &principal, run_id(run)?).await;
     let row = row.map_err(|refusal| ErrorAnswer::from(&refusal))?;
     let again = Submission::again(&row).map_err(|error| ErrorAnswer::from(&error))?;
-    accept(&app, &principal, again).await
+    accept(&app, &principal, again, None).await
 }

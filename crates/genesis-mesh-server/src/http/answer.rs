@@ -164,6 +164,9 @@ impl From<&StartError> for ErrorAnswer {
                 Self::new(StatusCode::NOT_FOUND, error.code(), error.to_string()).with_param(Some("model"))
             }
             StartError::InvalidInput(error) => Self::invalid_input(error),
+            StartError::CannotGoOn { .. } => {
+                Self::new(StatusCode::BAD_REQUEST, error.code(), error.to_string())
+            }
             StartError::Model(error) => Self::from(error),
             StartError::Store(error) => Self::from(error),
             _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.code(), error.to_string()),

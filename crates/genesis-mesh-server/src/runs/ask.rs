@@ -70,3 +70,13 @@ pub(super) fn read(body: Value) -> Result<Submission, ErrorAnswer> {
         ..Submission::new(body.agent, ask)
     })
 }
+
+/// The field of a body that asks for this.
+pub(super) fn field(ask: &Ask) -> &'static str {
+    match ask {
+        Ask::Input { .. } | Ask::Chat { .. } => "input",
+        Ask::Answer { .. } => "answer",
+        Ask::Answers { .. } => "answers",
+        Ask::GoOn => "go_on",
+    }
+}

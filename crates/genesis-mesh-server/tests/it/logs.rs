@@ -217,6 +217,27 @@ async fn null_is_an_answer_on_a_socket_and_over_http() {
     assert_eq!(post(&desk, "/v1/runs", "", &both).await.1["error"]["code"], "invalid_input");
 }
 
+#[tokio::test]
+async fn an_agent_that_cannot_go_on_names_the_field_that_asked_for_it() {
+    let desk = Desk::open().await;
+    for (field, value) in [("answer", json!(5)), ("answers", json!({})), ("go_on", json!(true))] {
+        let mut body = json!({"agent": "puppet", "thread_id": "t"});
+        body[field] = value;
+        let (status, refused) = post(&desk, "/v1/runs", "", &body).await;
+        let error = &refused["error"];
+        assert_eq!((status, &error["code"], &error["param"]), (400, &json!("invalid_input"), &json!(field)));
+    }
+    let mut client = desk.client("puppet?thread_id=t").await;
+    for message in [json!({"type": "answer", "value": 5}), json!({"type": "go_on"})] {
+        client.send(message).await;
+        let refused = client.next().await;
+        assert_eq!(
+            (&refused["error"]["code"], &refused["error"]["param"]),
+            (&json!("invalid_input"), &json!("type"))
+        );
+    }
+}
+
 /// Posts JSON and gives the status and the answer.
 pub(crate) async fn post(desk: &Desk, path: &str, headers: &str, body: &Value) -> (u16, Value) {
     let body = body.to_string();
