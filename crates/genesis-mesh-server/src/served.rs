@@ -195,7 +195,7 @@ pub(crate) async fn read(
     Ok((app.mesh.follow_run(&row, after)?, permit))
 }
 
-/// The run of this id, if `principal` may read it.
+/// The run of this id, if `principal` has asked for it: it may stop and delete it.
 ///
 /// # Errors
 /// There is no such run of its, or the store can't be read.
@@ -203,6 +203,16 @@ pub(crate) async fn own_run(app: &App, principal: &Principal, run: RunId) -> Res
     let row = app.mesh.get(run).await?;
     let row = row.filter(|row| principal.may_read(row.principal.as_deref()));
     Ok(row.ok_or(LogError::UnknownRun { run })?)
+}
+
+/// The run of this id, if `principal` may read it: it has asked for it, and still has the right to its agent.
+///
+/// # Errors
+/// As [`own_run`], or the right is gone.
+pub(crate) async fn readable_run(app: &App, principal: &Principal, run: RunId) -> Result<log::Run, Refusal> {
+    let row = own_run(app, principal, run).await?;
+    principal.may_run(&row.agent)?;
+    Ok(row)
 }
 
 /// A reader of a run's log with its permit and its measure; the run goes on without it.

@@ -60,7 +60,8 @@ pub(super) async fn read(
         let read = read.map_err(|refusal| ErrorAnswer::from(&refusal))?;
         return Ok(follow(read, app.tasks.ending().clone()));
     }
-    let row = served::own_run(&app, &principal, run).await.map_err(|refusal| ErrorAnswer::from(&refusal))?;
+    let row = served::readable_run(&app, &principal, run).await;
+    let row = row.map_err(|refusal| ErrorAnswer::from(&refusal))?;
     if after > row.last_seq {
         let error = LogError::CursorAhead { run, after, last_seq: row.last_seq };
         return Err(ErrorAnswer::from(&error));

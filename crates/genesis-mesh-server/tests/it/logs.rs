@@ -5,8 +5,8 @@ use crate::desk::{Client, Desk};
 use crate::puppet::Puppet;
 use genesis_mesh::graph::{Context, END, Graph, NodeError, START};
 use genesis_mesh::state::Snapshot;
-use genesis_mesh::{GenesisMesh, State};
-use genesis_mesh_server::ServeOptions;
+use genesis_mesh::{GenesisMesh, MemoryStore, Parser, Pipeline, State};
+use genesis_mesh_server::{Scope, ServeOptions};
 use serde_json::{Value, json};
 
 /// All updates of the run that goes on, as they are, to its end.
@@ -236,6 +236,53 @@ async fn an_agent_that_cannot_go_on_names_the_field_that_asked_for_it() {
             (&json!("invalid_input"), &json!("type"))
         );
     }
+}
+
+#[tokio::test]
+async fn a_key_that_lost_the_right_to_an_agent_reads_nothing_of_its_runs_any_more() {
+    let store = std::sync::Arc::new(MemoryStore::new());
+    let desk = async |scopes: &[Scope]| {
+        let puppet = Puppet::new();
+        let pipeline = Pipeline::new("puppet").prompt("echo {{ topic }}").parse(Parser::lines());
+        let mesh = GenesisMesh::new().model("puppet", puppet.clone()).agent("lines", pipeline);
+        let mut options = ServeOptions::default();
+        options.keys = vec![access::key("one", scopes)];
+        Desk::of(mesh.store(std::sync::Arc::clone(&store)), puppet, options).await
+    };
+    let key = "Authorization: Bearer gm_one\n";
+    let before = desk(&[]).await;
+    let mut paths = Vec::new();
+    let mut runs = Vec::new();
+    for (agent, input) in [
+        ("puppet", json!({"prompt": "echo a"})),
+        ("lines", json!({"topic": "a"})),
+        ("lines", json!({"topic": "b"})),
+    ] {
+        let body = json!({"agent": agent, "input": input, "thread_id": agent});
+        let (status, run) = post(&before, "/v1/runs", key, &body).await;
+        assert_eq!(status, 202, "{run}");
+        let run = run["run_id"].as_str().expect("an id").to_owned();
+        let path = format!("/v1/runs/{run}");
+        runs.push(run);
+        paths = vec![path.clone(), format!("{path}/events"), format!("{path}/events?stream=true")];
+    }
+    paths.extend(["/v1/threads/lines".to_owned(), "/v1/threads/lines/history".to_owned()]);
+    let get = |path: &str| format!("GET {path} HTTP/1.1\nHost: x\nConnection: close\n{key}\n");
+    for path in &paths {
+        assert_eq!(before.http(&get(path)).await.0, 200, "{path}");
+    }
+    before.stopped().await;
+    let after = desk(&[Scope::Agent("puppet".into())]).await;
+    for path in &paths {
+        let (status, _, refused) = after.http(&get(path)).await;
+        assert_eq!((status, &refused["error"]["code"]), (403, &json!("scope_missing")), "{path}");
+    }
+    let listed = after.http(&get("/v1/runs?limit=1")).await.2;
+    assert_eq!((&listed["data"][0]["run_id"], &listed["has_more"]), (&json!(runs[0]), &json!(false)));
+    assert_eq!(after.http(&get(&format!("/v1/runs/{}", runs[0]))).await.0, 200);
+    // It may still be rid of them.
+    let delete = format!("DELETE {} HTTP/1.1\nHost: x\nConnection: close\n{key}\n", paths[0]);
+    assert_eq!(after.http(&delete).await.0, 200);
 }
 
 /// Posts JSON and gives the status and the answer.
