@@ -81,23 +81,29 @@ async fn drive(hub: Arc<Hub>, claimed: Claimed, driven: Driven, feed: Arc<Feed>)
         written
     };
     let ((), written) = tokio::join!(worked, written);
-    match written {
-        Err(StoreError::Fenced { .. } | StoreError::UnknownRun { .. }) => {
-            tracing::warn!(run = %run.id, epoch = lease.epoch, "the run is another's now; what it did here is dropped");
-        }
-        Err(error) if error.is_retryable() => {
-            tracing::error!(run = %run.id, %error, "the store takes no commit of the run; another mesh may try it");
-            hub.gets_stuck();
-            give_back(&hub, &lease).await;
-            hub.bus.publish(Hint::Queued);
-        }
-        Err(error) => tracing::error!(run = %run.id, %error, "the run can't be written; its lease runs out"),
-        Ok(()) if !feed.is_over() => give_back(&hub, &lease).await,
-        Ok(()) => {}
-    }
+    leave(&hub, &lease, written, feed.is_over()).await;
     hub.feeds.rest(run.id, &feed);
     follow(&hub, run.id, &feed);
     hub.rest(&lease);
+}
+
+/// Leaves a run of which nothing more is written here.
+async fn leave(hub: &Hub, lease: &Lease, written: Result<(), StoreError>, has_ended: bool) {
+    let run = lease.run;
+    match written {
+        Err(StoreError::Fenced { .. } | StoreError::UnknownRun { .. }) => {
+            tracing::warn!(%run, epoch = lease.epoch, "the run is another's now; what it did here is dropped");
+        }
+        Err(error) if error.is_retryable() => {
+            tracing::error!(%run, %error, "the store takes no commit of the run; another mesh may try it");
+            hub.gets_stuck();
+            give_back(hub, lease).await;
+            hub.bus.publish(Hint::Queued);
+        }
+        Err(error) => tracing::error!(%run, %error, "the run can't be written; its lease runs out"),
+        Ok(()) if !has_ended => give_back(hub, lease).await,
+        Ok(()) => {}
+    }
 }
 
 /// Gives a run back, for whoever claims it next. That it was tried is not held against it.
