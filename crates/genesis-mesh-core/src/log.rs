@@ -75,7 +75,8 @@ pub trait RunStore: Store {
     /// one of deltas alone survives the end of the process, and may be lost with the machine's power.
     ///
     /// An end gives the lease back. One that rolls back deletes every checkpoint that the thread got since the run was
-    /// first claimed, in all namespaces, and the facts that older checkpoints got since then.
+    /// first claimed, in all namespaces, and the facts that older checkpoints got since then. So does one that does not say
+    /// so, if that was wished by [`RunStore::cancel`] before it: which of them came first is decided here.
     ///
     /// # Errors
     /// `Fenced` if the lease's epoch is not the run's any more, or the lease was given back, or the run has ended or is

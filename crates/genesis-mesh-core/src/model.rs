@@ -257,17 +257,16 @@ impl ModelError {
     /// Whether the same request may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        match self {
-            Self::Busy { .. }
-            | Self::RateLimited { .. }
-            | Self::Unreachable { .. }
-            | Self::Timeout { .. }
-            | Self::Truncated => true,
-            Self::InvalidRequest { .. }
-            | Self::ContextExceeded { .. }
-            | Self::Refused { .. }
-            | Self::Failed { .. } => false,
-        }
+        Self::is_retryable_code(self.code())
+    }
+
+    /// As [`ModelError::is_retryable`], of an error of which the code alone is known.
+    #[must_use]
+    pub fn is_retryable_code(code: &str) -> bool {
+        matches!(
+            code,
+            "model_busy" | "model_rate_limited" | "model_unreachable" | "model_timeout" | "model_truncated"
+        )
     }
 
     /// When the same request may succeed, if that is known.

@@ -23,7 +23,7 @@ mod snapshot;
 
 pub use fact::{Answer, Fact, Input, Source};
 pub use fault::{Failure, StepError};
-pub use id::{CheckpointId, InterruptId, Namespace, RunId, TaskId};
+pub use id::{CheckpointId, InterruptId, InvalidId, Namespace, RunId, TaskId};
 pub use machine::{Breakpoints, CheckpointHead, Decision, Machine};
 pub use path::TaskPath;
 pub use record::{CallRecord, FactRecord, RecordError, TaskEnd, UpdateRecord, WriteRecord};

@@ -169,6 +169,12 @@ pub enum StoreError {
         /// What happened.
         message: String,
     },
+    /// It refuses this program, or its address is none; said when it is opened, since waiting does not help.
+    #[error("the store refuses this program: {message}")]
+    Refused {
+        /// What happened, and what to do.
+        message: String,
+    },
     /// Another process has it, and it can have but one.
     #[error("the store is in use: {message}")]
     InUse {
@@ -239,6 +245,7 @@ impl StoreError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unavailable { .. } => "store_unavailable",
+            Self::Refused { .. } => "store_refused",
             Self::InUse { .. } => "store_in_use",
             Self::Corrupt { .. } => "store_corrupt",
             Self::UnknownCheckpoint { .. } => "checkpoint_not_found",

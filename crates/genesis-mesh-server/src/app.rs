@@ -10,7 +10,7 @@ use crate::options::{CLOSE_TIMEOUT, ServeOptions};
 use crate::tasks::Tasks;
 use crate::telemetry::{Telemetry, TelemetryError};
 use axum::Router;
-use genesis_mesh::Mesh;
+use genesis_mesh::{Mesh, WorksOnce};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,13 +41,16 @@ impl App {
 }
 
 /// Accepts and serves until `stop` resolves, then stops in order.
+///
+/// # Errors
+/// The mesh works already, or has worked.
 pub(crate) async fn run(
     app: Arc<App>,
     listener: TcpListener,
     router: Router,
     gate: Gate,
     stop: impl Future<Output = ()> + Send,
-) {
+) -> Result<(), WorksOnce> {
     let (tasks, mesh) = (app.tasks.clone(), app.mesh.clone());
     // 8 Also if the caller drops this future: nothing lives longer than it.
     let _abort = tasks.abort_guard();
@@ -58,13 +61,19 @@ pub(crate) async fn run(
     };
     // The runner claims nothing after 1; at 3 it gives back what still goes on, for whoever works on the store next.
     let working = mesh.work(tasks.stopping().cancelled(), tasks.ending().cancelled());
-    tokio::join!(accept::connections(listener, router, &tasks, gate), stopped, working);
+    let serving = async {
+        tokio::join!(accept::connections(listener, router, &tasks, gate), stopped);
+        Ok(())
+    };
+    // A mesh that works elsewhere is served nowhere.
+    tokio::try_join!(working, serving)?;
     // 5 Whoever does not close by now is dropped.
     if timeout(CLOSE_TIMEOUT + Duration::from_secs(1), tasks.all_closed()).await.is_err() {
         tracing::warn!(sockets = tasks.socket_count(), "dropped connections that did not close");
     }
     // 6 The spans of what ended last are sent.
     flush(Arc::clone(&app.telemetry)).await;
+    Ok(())
 }
 
 /// Sends the spans that wait, away from the threads that serve.

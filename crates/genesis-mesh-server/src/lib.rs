@@ -10,6 +10,7 @@ mod keys;
 mod options;
 mod tasks;
 mod escape;
+mod presence;
 mod telemetry;
 mod http;
 mod access;

@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::http::answer::ErrorAnswer;
 use crate::http::body::json;
 use crate::http::error::HttpError;
-use crate::served;
+use crate::served::{self, Refusal};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{Method, StatusCode};
@@ -22,7 +22,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use genesis_mesh::log::{CancelKind, RunQuery, RunStatus};
-use genesis_mesh::{LogError, RunId, Submission};
+use genesis_mesh::{LogError, RunId, StartError, Submission};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -91,15 +91,25 @@ async fn list(
 ) -> Result<Response, ErrorAnswer> {
     let Query(query) = query.map_err(|error| view::invalid_query(&error.body_text()))?;
     let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
-    let rows = app.mesh.runs(RunQuery {
+    let mut asked = RunQuery {
         thread: query.thread_id.map(|thread| genesis_mesh::thread_name(principal.owner(), &thread)),
         agent: query.agent,
         statuses: query.status.into_iter().collect(),
         before: query.before.as_deref().map(parse_id).transpose()?,
         principal: principal.owner().map(str::to_owned),
         limit: Some(limit + 1),
-    });
-    let mut rows = rows.await.map_err(|error| ErrorAnswer::from(&error))?;
+    };
+    let mut rows = Vec::new();
+    // Runs of agents that the key has no right to any more are passed over.
+    while rows.len() <= limit {
+        let found = app.mesh.runs(asked.clone()).await.map_err(|error| ErrorAnswer::from(&error))?;
+        let is_last = found.len() <= limit;
+        asked.before = found.last().map(|run| run.id);
+        rows.extend(found.into_iter().filter(|run| principal.may_run(&run.agent).is_ok()));
+        if is_last {
+            break;
+        }
+    }
     let has_more = rows.len() > limit;
     rows.truncate(limit);
     let data: Vec<RunView<'_>> = rows.iter().map(RunView::of).collect();
@@ -118,15 +128,23 @@ async fn create(
     let key = request.headers().get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
     let body = json(request, &app.options.limits).await?;
     let submission = Submission { idempotency_key: key, ..ask::read(body)? };
-    accept(&app, &principal, submission).await
+    let asked = ask::field(&submission.ask);
+    accept(&app, &principal, submission, Some(asked)).await
 }
 
-async fn accept(app: &App, principal: &Principal, submission: Submission) -> Result<Response, ErrorAnswer> {
-    // Nobody waits for it: the permit is for its start alone.
-    let _permit = principal.permit(&submission.agent).map_err(|error| ErrorAnswer::from(&error))?;
-    let submission = Submission { principal: principal.owner().map(str::to_owned), ..submission };
-    let submitted = app.mesh.submit(submission).await.map_err(|error| ErrorAnswer::from(&error))?;
-    Ok((StatusCode::ACCEPTED, Json(RunView::of(&submitted.run))).into_response())
+/// Has a run accepted; `asked` is the field that says what is asked for, if there is one.
+async fn accept(
+    app: &App,
+    principal: &Principal,
+    submission: Submission,
+    asked: Option<&str>,
+) -> Result<Response, ErrorAnswer> {
+    let run = served::begin(app, principal, submission).await;
+    let run = run.map_err(|refusal| match refusal {
+        Refusal::Start(error @ StartError::CannotGoOn { .. }) => ErrorAnswer::from(&error).with_param(asked),
+        refusal => ErrorAnswer::from(&refusal),
+    })?;
+    Ok((StatusCode::ACCEPTED, Json(RunView::of(&run))).into_response())
 }
 
 /// One run.
@@ -135,7 +153,7 @@ async fn one(
     Extension(principal): Extension<Principal>,
     run: RunPath,
 ) -> Result<Response, ErrorAnswer> {
-    let row = served::own_run(&app, &principal, run_id(run)?).await;
+    let row = served::readable_run(&app, &principal, run_id(run)?).await;
     let row = row.map_err(|refusal| ErrorAnswer::from(&refusal))?;
     Ok(Json(RunView::of(&row)).into_response())
 }
@@ -183,5 +201,5 @@ async fn retry(
     let row = served::own_run(&app, &principal, run_id(run)?).await;
     let row = row.map_err(|refusal| ErrorAnswer::from(&refusal))?;
     let again = Submission::again(&row).map_err(|error| ErrorAnswer::from(&error))?;
-    accept(&app, &principal, again).await
+    accept(&app, &principal, again, None).await
 }

@@ -9,8 +9,9 @@ use crate::http::TlsError;
 use crate::http::accept::Gate;
 use crate::options::ServeOptions;
 use crate::routes;
+use crate::served;
 use crate::telemetry::TelemetryError;
-use genesis_mesh::{GenesisMesh, Mesh, SetupError};
+use genesis_mesh::{GenesisMesh, Mesh, SetupError, WorksOnce};
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
@@ -74,9 +75,9 @@ impl Serve for Mesh {
         let access =
             Access::new(&options, bound).map_err(|error| ServeError::Origin { origin: error.origin })?;
         let app = Arc::new(App::new(self, options, access)?);
+        served::measure_unread(&app.mesh, &app.telemetry);
         let router = routes::router(Arc::clone(&app));
-        app::run(app, listener, router, gate, stop).await;
-        Ok(())
+        Ok(app::run(app, listener, router, gate, stop).await?)
     }
 }
 
@@ -115,6 +116,9 @@ pub enum ServeError {
     /// The files of the TLS identity are wrong.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The mesh is served already, or was.
+    #[error(transparent)]
+    Worked(#[from] WorksOnce),
     /// An origin in the options is none.
     #[error(
         "{origin:?} is no origin; write scheme, host and port alone, as in `https://example.org`, or `null`"
@@ -133,6 +137,7 @@ impl ServeError {
             Self::Setup(error) => error.code(),
             Self::Telemetry(error) => error.code(),
             Self::Tls(error) => error.code(),
+            Self::Worked(error) => error.code(),
             Self::Bind(_) => "bind_failed",
             Self::Origin { .. } => "origin_invalid",
         }
@@ -145,6 +150,7 @@ impl ServeError {
             Self::Setup(error) => error.is_retryable(),
             Self::Telemetry(error) => error.is_retryable(),
             Self::Tls(error) => error.is_retryable(),
+            Self::Worked(error) => error.is_retryable(),
             Self::Origin { .. } => false,
             Self::Bind(error) => error.kind() == io::ErrorKind::AddrInUse,
         }

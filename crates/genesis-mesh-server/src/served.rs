@@ -8,10 +8,12 @@ use crate::access::{AccessError, Principal, RunPermit};
 use crate::app::App;
 use crate::http::answer::ErrorAnswer;
 use crate::tasks::TaskKind;
-use crate::telemetry::RunMeasure;
+use crate::telemetry::{RequestContext, RunMeasure, Telemetry};
 use futures_util::{Stream, StreamExt};
 use genesis_mesh::log::{self, CancelKind, EventClass, LogEvent, Seq};
-use genesis_mesh::{LogError, Run, RunError, RunId, RunInput, RunReader, StartError, Submission, Update};
+use genesis_mesh::{
+    LogError, Mesh, Run, RunError, RunId, RunInput, RunReader, StartError, Submission, Update,
+};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -157,7 +159,7 @@ pub(crate) async fn submit(
     }
 }
 
-/// Reads the log of a run on from the event after `after`; of `agent`, if one is given.
+/// Reads the log of a run of `agent` on from the event after `after`.
 ///
 /// # Errors
 /// `principal` has no such run, or the log can't be read.
@@ -165,11 +167,11 @@ pub(crate) async fn resume(
     app: &App,
     principal: &Principal,
     surface: Surface,
-    agent: Option<&str>,
+    agent: &str,
     (run, after): (RunId, Seq),
 ) -> Result<LoggedRun, Refusal> {
     let row = own_run(app, principal, run).await?;
-    if agent.is_some_and(|agent| row.agent != agent) {
+    if row.agent != agent {
         return Err(LogError::UnknownRun { run }.into());
     }
     let measure = app.telemetry.run(&row.agent, surface.label(), &principal.request);
@@ -178,7 +180,22 @@ pub(crate) async fn resume(
     Ok(LoggedRun { reader, run: row, measure, _permit: permit, is_over: false })
 }
 
-/// The run of this id, if `principal` may read it.
+/// Reads the log of a run on from the event after `after`, with the permit that this takes. It is no run of its own, and
+/// is not measured as one: whoever began it, or drives it, does that.
+///
+/// # Errors
+/// `principal` has no such run, or the log can't be read.
+pub(crate) async fn read(
+    app: &App,
+    principal: &Principal,
+    (run, after): (RunId, Seq),
+) -> Result<(RunReader, RunPermit), Refusal> {
+    let row = own_run(app, principal, run).await?;
+    let permit = principal.permit(&row.agent)?;
+    Ok((app.mesh.follow_run(&row, after)?, permit))
+}
+
+/// The run of this id, if `principal` has asked for it: it may stop and delete it.
 ///
 /// # Errors
 /// There is no such run of its, or the store can't be read.
@@ -186,6 +203,16 @@ pub(crate) async fn own_run(app: &App, principal: &Principal, run: RunId) -> Res
     let row = app.mesh.get(run).await?;
     let row = row.filter(|row| principal.may_read(row.principal.as_deref()));
     Ok(row.ok_or(LogError::UnknownRun { run })?)
+}
+
+/// The run of this id, if `principal` may read it: it has asked for it, and still has the right to its agent.
+///
+/// # Errors
+/// As [`own_run`], or the right is gone.
+pub(crate) async fn readable_run(app: &App, principal: &Principal, run: RunId) -> Result<log::Run, Refusal> {
+    let row = own_run(app, principal, run).await?;
+    principal.may_run(&row.agent)?;
+    Ok(row)
 }
 
 /// A reader of a run's log with its permit and its measure; the run goes on without it.
@@ -221,22 +248,72 @@ impl Stream for LoggedRun {
         let polled = reader.poll_next_unpin(context);
         match &polled {
             Poll::Pending => measure.waits(),
-            Poll::Ready(Some(Ok(event))) if event.class == EventClass::End => {
-                *is_over = true;
-                match update_of(event) {
-                    Ok(Update::Done { usage, finish_reason }) => measure.finishes(usage, finish_reason),
-                    Ok(_) => {}
-                    Err(error) => measure.fails(error.code()),
-                }
+            Poll::Ready(Some(Ok(event))) => {
+                *is_over |= event.class == EventClass::End;
+                hear(measure, event);
             }
-            // That the run was accepted is no piece of its answer.
-            Poll::Ready(Some(Ok(event))) if event.seq == 1 => {}
-            Poll::Ready(Some(Ok(_))) => measure.speaks(),
             Poll::Ready(Some(Err(error))) => measure.fails(error.code()),
             Poll::Ready(None) => *is_over = true,
         }
         polled
     }
+}
+
+/// Counts an event of a run's log.
+fn hear(measure: &mut RunMeasure, event: &LogEvent) {
+    match event.class {
+        EventClass::End => match update_of(event) {
+            Ok(Update::Done { usage, finish_reason }) => measure.finishes(usage, finish_reason),
+            Ok(_) => {}
+            Err(error) => measure.fails(error.code()),
+        },
+        // That the run was accepted is no piece of its answer.
+        _ if event.seq == 1 => {}
+        _ => measure.speaks(),
+    }
+}
+
+/// Has runs that were begun for nobody to wait for measured where they are driven.
+pub(crate) fn measure_unread(mesh: &Mesh, telemetry: &Arc<Telemetry>) {
+    // The telemetry reads the mesh: neither keeps the other.
+    let telemetry = Arc::downgrade(telemetry);
+    mesh.observe(move |run| {
+        let request = RequestContext::of_owner(run.principal.as_deref());
+        let telemetry = telemetry.upgrade();
+        let mut measure =
+            telemetry.map(|telemetry| telemetry.run(&run.agent, Surface::Runs.label(), &request));
+        Box::new(move |events| {
+            if let Some(measure) = &mut measure {
+                measure.waits();
+                events.iter().for_each(|event| hear(measure, event));
+            }
+        })
+    });
+}
+
+/// Has a run accepted for `principal` that nobody waits for; it is measured where it is driven.
+///
+/// # Errors
+/// `principal` may not, or the mesh refuses.
+///
+/// # Cancel safety
+/// The run may be accepted although the future is dropped.
+pub(crate) async fn begin(
+    app: &App,
+    principal: &Principal,
+    submission: Submission,
+) -> Result<log::Run, Refusal> {
+    let agent = submission.agent.clone();
+    let accepted = async {
+        // The permit is for its start alone.
+        let _permit = principal.permit(&agent)?;
+        let principal = principal.owner().map(str::to_owned);
+        Ok(app.mesh.submit(Submission { principal, is_observed: true, ..submission }).await?.run)
+    };
+    accepted.await.inspect_err(|refusal: &Refusal| {
+        let mut measure = app.telemetry.run(&agent, Surface::Runs.label(), &principal.request);
+        measure.is_refused(refusal.code());
+    })
 }
 
 /// The update that an event is; an error is the run's.

@@ -62,7 +62,6 @@ pub(crate) struct FactPart {
 pub(crate) struct RunPart {
     pub(crate) run: Run,
     pub(crate) idempotency: Option<IdempotencyKey>,
-    pub(crate) ttl_ms: Option<i64>,
     /// When it may be swept.
     pub(crate) outlived_at_ms: Option<i64>,
     /// The number of the last commit under the present lease.

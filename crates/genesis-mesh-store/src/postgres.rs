@@ -69,7 +69,8 @@ impl PostgresStore {
     /// it is not there. Its tasks run on the runtime of the caller until the store is dropped.
     ///
     /// # Errors
-    /// The database can't be reached or written, or a newer program wrote the schema.
+    /// The database can't be reached or written, which may pass; it refuses this program, or a newer program wrote the schema,
+    /// which does not.
     pub async fn connect(url: &str, options: &PostgresOptions) -> Result<Self, StoreError> {
         let pools = connect::open(url, options).await?;
         let lanes = Lanes::start(&pools.lanes, options.lanes, options.patience());

@@ -69,7 +69,7 @@ async fn with_mesh<T>(
     let mesh = agents.store(store).bus(bus).runner(options).setup().await?;
     tokio::select! {
         outcome = measured(mesh.clone()) => outcome,
-        () = mesh.work(pending(), pending()) => Err("the mesh works no more".into()),
+        worked = mesh.work(pending(), pending()) => Err(format!("the mesh works no more: {worked:?}").into()),
     }
 }
 

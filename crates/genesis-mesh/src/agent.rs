@@ -192,7 +192,7 @@ impl ReadyAgent {
                 Ok(Run::new(model.generate(request).await?, parser))
             }
             Task::Graph(graph, Begin::Input(input)) => Ok(Run::of_graph(graph.start(input, is_chat))),
-            Task::Graph(..) => Err(self.cannot_go_on("a run that is not logged begins with an input").into()),
+            Task::Graph(..) => Err(self.cannot_go_on("a run that is not logged begins with an input")),
         }
     }
 
@@ -242,7 +242,7 @@ impl ReadyAgent {
         match &self.recipe {
             Recipe::Graph(graph) => Ok(Task::Graph(Arc::clone(graph), begin)),
             Recipe::Model(_) | Recipe::Pipeline(_) => {
-                Err(self.cannot_go_on("it is no graph, and asks nothing that could be answered").into())
+                Err(self.cannot_go_on("it is no graph, and asks nothing that could be answered"))
             }
         }
     }
@@ -255,8 +255,8 @@ impl ReadyAgent {
         }
     }
 
-    fn cannot_go_on(&self, reason: &str) -> InputError {
-        InputError::at("type", format!("the agent `{}` can't go on: {reason}", self.info.name))
+    fn cannot_go_on(&self, reason: &'static str) -> StartError {
+        StartError::CannotGoOn { agent: self.info.name.clone(), reason }
     }
 }
 

@@ -186,7 +186,7 @@ fn shown(snapshot: &StateSnapshot) -> Value {
 impl GraphEnd {
     fn of<S: State>(outcome: &Outcome<S>) -> Result<Self, RunError> {
         let values = outcome.values().map_err(|error| RunError::graph(&error))?;
-        Ok(Self { values, interrupts: json!(outcome.interrupts()) })
+        Ok(Self { values, interrupts: json!(outcome.interrupts()), is_done: outcome.is_done() })
     }
 }
 

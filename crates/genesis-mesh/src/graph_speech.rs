@@ -15,6 +15,8 @@ pub(crate) struct GraphEnd {
     pub(crate) values: Value,
     /// The open questions, a JSON list.
     pub(crate) interrupts: Value,
+    /// Whether nothing is left to do; else it stopped at a breakpoint or a question.
+    pub(crate) is_done: bool,
 }
 
 /// An update, and the task that it is of.

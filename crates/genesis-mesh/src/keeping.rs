@@ -4,6 +4,7 @@
 //! Never: keeps a password in what it shows.
 //! Flow: `GenesisMesh::store` and `bus` take these; `setup` opens them before it loads a model.
 
+use genesis_mesh_core::BoxFuture;
 use genesis_mesh_core::bus::{Bus, BusError};
 use genesis_mesh_core::log::RunStore;
 use genesis_mesh_core::store::StoreError;
@@ -14,6 +15,8 @@ use genesis_mesh_store::{
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// The name of the database in a data folder.
 const DATABASE: &str = "genesis-mesh.db";
@@ -104,6 +107,17 @@ impl StoreSource {
         }
     }
 
+    /// As [`StoreSource::open`]; a database that is away, or still starting, is waited for so long.
+    pub(crate) async fn open_within(self, bound: Duration) -> Result<Arc<dyn RunStore>, StoreError> {
+        match self {
+            Self::Postgres(..) => {
+                let name = self.to_string();
+                waited_for(&name, bound, || Box::pin(self.clone().open())).await
+            }
+            here => here.open().await,
+        }
+    }
+
     /// Opens it.
     ///
     /// # Errors
@@ -161,6 +175,45 @@ impl BusSource {
             Self::Nats(url) => Arc::new(NatsBus::connect(&url, BUS_NAME).await?),
             Self::Open(bus) => bus,
         })
+    }
+}
+
+/// How often a store that is away is looked for, and how often that is said.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const LOOKS_UNTOLD: u32 = 5;
+
+/// What `open` gives; as long as the store is away, or busy with its start, it is tried again, until `bound` is over. What no
+/// waiting mends is told at once.
+async fn waited_for<T>(
+    name: &str,
+    bound: Duration,
+    open: impl Fn() -> BoxFuture<'static, Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let is_away = |error: &StoreError| matches!(error, StoreError::Unavailable { .. });
+    let mut last = match open().await {
+        Err(error) if is_away(&error) => error,
+        done => return done,
+    };
+    let looks = async {
+        for look in 0_u32.. {
+            if look % LOOKS_UNTOLD == 0 {
+                let seconds = bound.as_secs();
+                tracing::warn!(
+                    store = name, error = %last,
+                    "the store is away, and is waited for, {seconds} s in all: start it, or correct its address"
+                );
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+            match open().await {
+                Err(error) if is_away(&error) => last = error,
+                done => return Some(done),
+            }
+        }
+        None
+    };
+    match timeout(bound, looks).await {
+        Ok(Some(done)) => done,
+        Ok(None) | Err(_) => Err(last),
     }
 }
 
@@ -238,5 +291,57 @@ impl fmt::Debug for StoreSource {
 impl fmt::Debug for BusSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "BusSource({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    fn away() -> StoreError {
+        StoreError::Unavailable { message: "the database system is starting up".to_owned() }
+    }
+
+    /// What comes of a store that gives `last` after so many times at which it was away, with how often it was tried and
+    /// how long it took.
+    async fn opened(
+        times: u32,
+        last: Result<(), StoreError>,
+        bound_s: u64,
+    ) -> (Result<(), StoreError>, u32, u64) {
+        let (tries, begun) = (AtomicU32::new(0), tokio::time::sleep(Duration::ZERO).deadline());
+        let open = || -> BoxFuture<'static, _> {
+            let is_away = tries.fetch_add(1, Ordering::Relaxed) < times;
+            Box::pin(std::future::ready(if is_away { Err(away()) } else { last.clone() }))
+        };
+        let opened = waited_for("postgres://db", Duration::from_secs(bound_s), open).await;
+        (opened, tries.load(Ordering::Relaxed), begun.elapsed().as_secs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_is_away_at_the_start_is_waited_for_and_not_for_ever() {
+        assert_eq!(opened(0, Ok(()), 30).await, (Ok(()), 1, 0));
+        assert_eq!(opened(7, Ok(()), 30).await, (Ok(()), 8, 7));
+        let (opened_late, tries, seconds) = opened(u32::MAX, Ok(()), 30).await;
+        assert_eq!((opened_late, seconds), (Err(away()), 30));
+        assert!((29..=31).contains(&tries), "{tries}");
+        assert_eq!(opened(u32::MAX, Ok(()), 0).await, (Err(away()), 1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_refuses_is_not_waited_for() {
+        let refused = || StoreError::Refused { message: "a wrong password".to_owned() };
+        let newer = || StoreError::NewerSchema { found: 9, known: 1 };
+        assert_eq!(opened(0, Err(refused()), 30).await, (Err(refused()), 1, 0));
+        assert_eq!(opened(2, Err(newer()), 30).await, (Err(newer()), 3, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_is_none_is_told_at_once() {
+        let source = StoreSource::Postgres("postgres://".to_owned(), PostgresOptions::default());
+        let begun = tokio::time::sleep(Duration::ZERO).deadline();
+        let error = source.open_within(Duration::from_secs(30)).await.err().map(|error| error.code());
+        assert_eq!((error, begun.elapsed().as_secs()), (Some("store_refused"), 0));
     }
 }

@@ -61,7 +61,8 @@ pub use parser::Parser;
 pub use pipeline::Pipeline;
 pub use run::Run;
 pub use runner::{
-    Ask, LogError, RunReader, RunnerOptions, Submission, Submitted, named_thread, thread_label, thread_name,
+    Ask, LogError, RunObserver, RunReader, RunnerOptions, Submission, Submitted, WorksOnce, named_thread,
+    thread_label, thread_name,
 };
 pub use schema::{InputError, InputProblem, Schema};
 pub use setup::{GenesisMesh, SetupError, SetupProblem};

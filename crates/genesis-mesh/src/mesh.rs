@@ -8,7 +8,9 @@ use crate::agent::{AgentInfo, ReadyAgent};
 use crate::chat::RunInput;
 use crate::graph_agent::GraphAgent;
 use crate::run::Run;
-use crate::runner::{self, Hub, LogError, RunReader, RunnerOptions, Submission, Submitted};
+use crate::runner::{
+    self, Hub, LogError, RunObserver, RunReader, RunnerOptions, Submission, Submitted, WorksOnce,
+};
 use crate::start::StartError;
 use crate::update::RunError;
 use genesis_mesh_core::Model;
@@ -194,14 +196,24 @@ impl Mesh {
     /// Drives runs until `stop` resolves. Then no more are begun, those that go on may end until `drained` resolves, and
     /// what is left is given back to the store, for whoever works on it next.
     ///
+    /// # Errors
+    /// The mesh works already, or has worked. Two workers of one mesh would be in each other's way, and what one gives back
+    /// at its end the other would drop; so each needs a mesh of its own.
+    ///
     /// # Cancel safety
     /// Dropping the future stops every run where it is, as the end of the process would.
     pub async fn work(
         &self,
         stop: impl Future<Output = ()> + Send,
         drained: impl Future<Output = ()> + Send,
-    ) {
-        runner::work(Arc::clone(&self.inner.hub), stop, drained).await;
+    ) -> Result<(), WorksOnce> {
+        runner::work(Arc::clone(&self.inner.hub), stop, drained).await
+    }
+
+    /// Has the runs that are submitted as observed told to `begin` when they begin, or go on, in this process; what it gives
+    /// is told their events. For whoever measures runs that nobody reads. The first call is the one that counts.
+    pub fn observe(&self, begin: impl Fn(&log::Run) -> RunObserver + Send + Sync + 'static) {
+        self.inner.hub.observe(begin);
     }
 
     /// What keeps runs and threads.

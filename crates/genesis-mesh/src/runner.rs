@@ -11,6 +11,7 @@ mod spec;
 mod pages;
 mod feed;
 mod feeds;
+mod observed;
 mod tasks;
 mod history;
 mod hub;
@@ -25,7 +26,8 @@ mod reader;
 mod submit;
 mod work;
 
-pub use error::LogError;
+pub use error::{LogError, WorksOnce};
+pub use observed::RunObserver;
 pub use options::RunnerOptions;
 pub use reader::RunReader;
 pub use spec::{Ask, named_thread, thread_label, thread_name};

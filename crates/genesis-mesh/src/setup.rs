@@ -174,7 +174,7 @@ async fn keeping(
     let bus = bus.unwrap_or_else(|| BusSource::of(&store));
     runner.is_alone |= store.is_alone();
     let (store_name, bus_name) = (store.to_string(), bus.to_string());
-    let opened = store.open().await;
+    let opened = store.open_within(runner.store_wait).await;
     let opened = opened.map_err(|source| SetupProblem::StoreNotOpened { store: store_name, source });
     let joined = bus.open().await;
     let joined = joined.map_err(|source| SetupProblem::BusNotOpened { bus: bus_name, source });

@@ -23,6 +23,14 @@ pub enum StartError {
     /// The agent does not accept this input.
     #[error(transparent)]
     InvalidInput(#[from] InputError),
+    /// The agent was to go on where a thread stands, or to take an answer, and has no such place.
+    #[error("the agent `{agent}` can't go on: {reason}")]
+    CannotGoOn {
+        /// The agent.
+        agent: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// The model does not accept the request, or can't take it now.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -38,7 +46,7 @@ impl StartError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::UnknownAgent { .. } => "agent_not_found",
-            Self::InvalidInput(_) => "invalid_input",
+            Self::InvalidInput(_) | Self::CannotGoOn { .. } => "invalid_input",
             Self::Model(error) => error.code(),
             Self::Store(error) => error.code(),
         }
@@ -48,17 +56,17 @@ impl StartError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::UnknownAgent { .. } | Self::InvalidInput(_) => false,
+            Self::UnknownAgent { .. } | Self::InvalidInput(_) | Self::CannotGoOn { .. } => false,
             Self::Model(error) => error.is_retryable(),
             Self::Store(error) => error.is_retryable(),
         }
     }
 
-    /// The input field at fault, if there is one.
+    /// The input field at fault, if there is one. Which one asked an agent to go on is known to the caller.
     #[must_use]
     pub fn param(&self) -> Option<&str> {
         match self {
-            Self::UnknownAgent { .. } | Self::Store(_) => None,
+            Self::UnknownAgent { .. } | Self::CannotGoOn { .. } | Self::Store(_) => None,
             Self::InvalidInput(error) => error.param(),
             Self::Model(error) => model_param(error),
         }

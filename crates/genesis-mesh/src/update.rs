@@ -163,7 +163,9 @@ impl RunError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Model(error) => error.is_retryable(),
-            Self::OutputInvalid { .. } | Self::Logged { .. } => false,
+            Self::OutputInvalid { .. } => false,
+            // A log keeps the code alone, which says it of models.
+            Self::Logged { code, .. } => ModelError::is_retryable_code(code),
             Self::Graph { is_retryable, .. } => *is_retryable,
         }
     }

@@ -23,6 +23,8 @@ pub struct Run {
     pub principal: Option<String>,
     /// As in [`NewRun`].
     pub metadata: Map<String, Value>,
+    /// As in [`NewRun`].
+    pub ttl_ms: Option<u64>,
     /// Where it stands.
     pub status: RunStatus,
     /// When it was accepted, in milliseconds since 1970.

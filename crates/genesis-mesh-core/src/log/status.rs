@@ -19,7 +19,7 @@ pub enum RunStatus {
     Succeeded,
     /// It ended with an error.
     Failed,
-    /// It ended with open questions; another run of its thread answers them.
+    /// It ended with open questions, or at a breakpoint; another run of its thread answers them, or goes on.
     Interrupted,
     /// It was stopped.
     Cancelled,
@@ -105,6 +105,6 @@ pub struct RunEnd {
     pub status: RunStatus,
     /// Why it failed.
     pub error: Option<Value>,
-    /// Whether what it did to its thread is undone.
+    /// Whether what it did to its thread is undone; it is in any case if that was wished before the end was kept.
     pub rolls_back: bool,
 }

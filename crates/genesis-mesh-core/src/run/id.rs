@@ -2,7 +2,7 @@
 //!
 //! Owns: how a task's id follows from where it stands, so that a resumed run finds its writes again.
 //! Never: draws an id; those of checkpoints come from the runner's clock.
-//! Source: namespaces are `node:task|inner:task`, as LangGraph's clients read them.
+//! Source: namespaces are `node:task|inner:task`, as LangGraph's clients read them; ids are written as in RFC 9562.
 
 use super::path::TaskPath;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -10,6 +10,27 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 use twox_hash::XxHash3_128;
+
+/// A text that is no id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an id has 32 hexadecimal digits, with or without the hyphens of a UUID")]
+pub struct InvalidId;
+
+/// The places of the hyphens in a UUID.
+const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+
+/// The number that a text of 32 hexadecimal digits is, with all hyphens of a UUID or none.
+fn uuid_of(text: &str) -> Option<u128> {
+    let is_one = match text.len() {
+        32 => text.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        36 => text.bytes().enumerate().all(|(at, byte)| match HYPHENS.contains(&at) {
+            true => byte == b'-',
+            false => byte.is_ascii_hexdigit(),
+        }),
+        _ => false,
+    };
+    is_one.then(|| u128::from_str_radix(&text.replace('-', ""), 16).ok())?
+}
 
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -39,10 +60,10 @@ macro_rules! uuid_id {
         }
 
         impl FromStr for $name {
-            type Err = std::num::ParseIntError;
+            type Err = InvalidId;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                u128::from_str_radix(&text.replace('-', ""), 16).map(Self)
+                uuid_of(text).map(Self).ok_or(InvalidId)
             }
         }
 
@@ -199,5 +220,41 @@ impl InterruptId {
 impl fmt::Display for InterruptId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_with_all_hyphens_of_a_uuid_or_none() {
+        let id = RunId(0x0192_f0c1_2b3c_7d4e_8f90_1234_5678_9abc);
+        for text in [
+            "0192f0c1-2b3c-7d4e-8f90-123456789abc",
+            "0192F0C1-2B3C-7D4E-8F90-123456789ABC",
+            "0192f0c12b3c7d4e8f90123456789abc",
+        ] {
+            assert_eq!(text.parse(), Ok(id), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_of_another_form_is_no_id() {
+        for text in [
+            "",
+            "abc",
+            "+192f0c12b3c7d4e8f90123456789abc",
+            "0192f0c12b3c7d4e8f90123456789abcd",
+            "0192f0c-12b3c-7d4e-8f90-123456789abc",
+            "0192f0c1-2b3c-7d4e-8f90123456789-abc",
+            "0192f0c1+2b3c-7d4e-8f90-123456789abc",
+            "0192f0c1-2b3c-7d4e-8f90-123456789abg",
+            "------------------------------------",
+            "ä192f0c1-2b3c-7d4e-8f90-123456789ab",
+        ] {
+            assert_eq!(text.parse::<RunId>(), Err(InvalidId), "{text}");
+            assert_eq!(text.parse::<CheckpointId>(), Err(InvalidId), "{text}");
+        }
     }
 }

@@ -128,7 +128,12 @@ impl Machine {
 
     /// Bounds the run that begins now to `steps` steps after that of its input, and says where it stops.
     pub fn limit(&mut self, steps: u32, breakpoints: Breakpoints) {
-        self.last_step = self.step().saturating_add(i64::from(steps)).saturating_add(1);
+        self.limit_from(self.step(), steps, breakpoints);
+    }
+
+    /// As [`Machine::limit`], of a run whose first checkpoint was of the step `first`: it goes on counting from there.
+    pub fn limit_from(&mut self, first: i64, steps: u32, breakpoints: Breakpoints) {
+        self.last_step = first.saturating_add(i64::from(steps)).saturating_add(1);
         self.breakpoints = breakpoints;
         // A plan that was made before they were known has not looked at them.
         self.has_passed_before = false;

@@ -44,13 +44,27 @@ pub(super) async fn run(store: Store) -> Outcome {
     }
 }
 
+/// There is nothing that could be copied.
+#[derive(Debug, thiserror::Error)]
+#[error("{store}: there is no store; look at the path")]
+struct StoreMissing {
+    store: String,
+}
+
+impl StoreMissing {
+    fn code(&self) -> &'static str {
+        "store_missing"
+    }
+}
+
 async fn migrate(from: StoreSource, to: StoreSource) -> Outcome {
     let (from_name, to_name) = (from.to_string(), to.to_string());
     if from_name == to_name {
         return Err(format!("{from_name} is the source and the target; name another target").into());
     }
     if from.look().await.map_err(|error| told(error.code(), &error))? == Found::Nothing {
-        return Err(format!("{from_name}: there is no store (store_missing); look at the path").into());
+        let error = StoreMissing { store: from_name };
+        return Err(told(error.code(), &error).into());
     }
     let failed = |error: genesis_mesh::store::StoreError| told(error.code(), &error);
     let (source, target) =

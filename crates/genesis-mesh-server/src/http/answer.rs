@@ -124,18 +124,24 @@ fn kind(status: StatusCode) -> &'static str {
     }
 }
 
+/// The status of a failure that a log may tell, by its code: so it is the same for whoever reads it there.
+fn status_of(code: &str) -> Option<StatusCode> {
+    Some(match code {
+        "invalid_input" | "invalid_request" | "context_length_exceeded" => StatusCode::BAD_REQUEST,
+        "run_not_found" => StatusCode::NOT_FOUND,
+        "model_rate_limited" => StatusCode::TOO_MANY_REQUESTS,
+        "model_failed" => StatusCode::INTERNAL_SERVER_ERROR,
+        "model_unreachable" | "model_refused" | "model_truncated" => StatusCode::BAD_GATEWAY,
+        "model_busy" | "mesh_stopped" | "store_unavailable" => StatusCode::SERVICE_UNAVAILABLE,
+        "model_timeout" => StatusCode::GATEWAY_TIMEOUT,
+        "store_full" => StatusCode::INSUFFICIENT_STORAGE,
+        _ => return None,
+    })
+}
+
 impl From<&ModelError> for ErrorAnswer {
     fn from(error: &ModelError) -> Self {
-        let status = match error {
-            ModelError::InvalidRequest { .. } | ModelError::ContextExceeded { .. } => StatusCode::BAD_REQUEST,
-            ModelError::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            ModelError::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
-            ModelError::Unreachable { .. } | ModelError::Refused { .. } | ModelError::Truncated => {
-                StatusCode::BAD_GATEWAY
-            }
-            ModelError::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
-        };
+        let status = status_of(error.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let param = match error {
             ModelError::InvalidRequest { param, .. } => param.as_deref(),
             _ => None,
@@ -158,6 +164,9 @@ impl From<&StartError> for ErrorAnswer {
                 Self::new(StatusCode::NOT_FOUND, error.code(), error.to_string()).with_param(Some("model"))
             }
             StartError::InvalidInput(error) => Self::invalid_input(error),
+            StartError::CannotGoOn { .. } => {
+                Self::new(StatusCode::BAD_REQUEST, error.code(), error.to_string())
+            }
             StartError::Model(error) => Self::from(error),
             StartError::Store(error) => Self::from(error),
             _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.code(), error.to_string()),
@@ -192,7 +201,10 @@ impl From<&LogError> for ErrorAnswer {
             LogError::CursorAhead { .. } => {
                 Self::new(StatusCode::BAD_REQUEST, error.code(), error.to_string()).with_param(Some("after"))
             }
-            _ => Self::new(StatusCode::NOT_FOUND, error.code(), error.to_string()),
+            _ => {
+                let status = status_of(error.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                Self::new(status, error.code(), error.to_string())
+            }
         }
     }
 }
@@ -202,8 +214,13 @@ impl From<&RunError> for ErrorAnswer {
         match error {
             RunError::Model(error) => Self::from(error),
             RunError::Logged { code, message, param } => {
-                Self::new(StatusCode::BAD_GATEWAY, code.clone(), message.as_str())
-                    .with_param(param.as_deref())
+                let status = status_of(code).unwrap_or(StatusCode::BAD_GATEWAY);
+                let answer = Self::new(status, code.clone(), message.as_str()).with_param(param.as_deref());
+                let answer = answer.with_should_retry(error.is_retryable());
+                match code.as_str() {
+                    "model_busy" | "model_rate_limited" => answer.with_retry_after(RETRY_AFTER),
+                    _ => answer,
+                }
             }
             _ => Self::new(StatusCode::BAD_GATEWAY, error.code().to_owned(), error.to_string())
                 .with_should_retry(error.is_retryable()),
@@ -216,5 +233,33 @@ impl IntoResponse for ErrorAnswer {
         let mut response = (self.status, Json(self.body())).into_response();
         response.headers_mut().extend(self.headers.into_iter().collect::<HeaderMap>());
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use genesis_mesh::Wait;
+
+    #[test]
+    fn a_failure_that_a_log_tells_is_answered_as_without_the_log() {
+        let words = || "words".to_owned();
+        for error in [
+            ModelError::InvalidRequest { param: Some("n".to_owned()), message: words() },
+            ModelError::ContextExceeded { prompt_tokens: 9, context_tokens: 8 },
+            ModelError::Busy { queued: 1 },
+            ModelError::RateLimited { retry_after: None, message: words() },
+            ModelError::Unreachable { message: words() },
+            ModelError::Timeout { wait: Wait::FirstPiece, limit: Duration::from_secs(1) },
+            ModelError::Refused { message: words() },
+            ModelError::Truncated,
+            ModelError::Failed { message: words() },
+        ] {
+            let error = RunError::from(error);
+            let param = error.param().map(str::to_owned);
+            let logged =
+                RunError::Logged { code: error.code().to_owned(), message: error.to_string(), param };
+            assert_eq!(ErrorAnswer::from(&logged), ErrorAnswer::from(&error));
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! Never: checks an input; the agent's schema does.
 
 use crate::http::answer::ErrorAnswer;
+use crate::presence::present;
 use genesis_mesh::graph::InterruptId;
 use genesis_mesh::log::IfBusy;
 use genesis_mesh::{Ask, InputError, Submission};
@@ -19,8 +20,10 @@ pub(crate) struct RunBody {
     /// The agent that runs.
     agent: String,
     /// What it is to work on: a value that fits its schema.
+    #[serde(default, deserialize_with = "present")]
     input: Option<Value>,
-    /// The answer to the one question that its thread asks.
+    /// The answer to the one question that its thread asks; `null` is one.
+    #[serde(default, deserialize_with = "present")]
     answer: Option<Value>,
     /// Answers by the ids of their questions.
     #[schemars(with = "Option<BTreeMap<String, Value>>")]
@@ -66,4 +69,14 @@ pub(super) fn read(body: Value) -> Result<Submission, ErrorAnswer> {
         ttl_ms: body.ttl_seconds.map(|seconds| seconds.saturating_mul(1000)),
         ..Submission::new(body.agent, ask)
     })
+}
+
+/// The field of a body that asks for this.
+pub(super) fn field(ask: &Ask) -> &'static str {
+    match ask {
+        Ask::Input { .. } | Ask::Chat { .. } => "input",
+        Ask::Answer { .. } => "answer",
+        Ask::Answers { .. } => "answers",
+        Ask::GoOn => "go_on",
+    }
 }

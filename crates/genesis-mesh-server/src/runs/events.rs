@@ -5,10 +5,10 @@
 //! Source: `id`, `Last-Event-ID` and comments are those of server-sent events in the HTML standard, section 9.2.
 
 use super::{RunPath, run_id, view};
-use crate::access::Principal;
+use crate::access::{Principal, RunPermit};
 use crate::app::App;
 use crate::http::answer::ErrorAnswer;
-use crate::served::{self, LoggedRun, Surface};
+use crate::served;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
@@ -17,9 +17,9 @@ use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
-use genesis_mesh::LogError;
+use futures_util::stream;
 use genesis_mesh::log::{LogEvent, Seq};
+use genesis_mesh::{LogError, RunReader};
 use serde::Deserialize;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -56,11 +56,12 @@ pub(super) async fn read(
         .and_then(|accept| accept.to_str().ok())
         .is_some_and(|accept| accept.contains("text/event-stream"));
     if query.stream.unwrap_or(accepts) {
-        let read = served::resume(&app, &principal, Surface::Runs, None, (run, after)).await;
+        let read = served::read(&app, &principal, (run, after)).await;
         let read = read.map_err(|refusal| ErrorAnswer::from(&refusal))?;
         return Ok(follow(read, app.tasks.ending().clone()));
     }
-    let row = served::own_run(&app, &principal, run).await.map_err(|refusal| ErrorAnswer::from(&refusal))?;
+    let row = served::readable_run(&app, &principal, run).await;
+    let row = row.map_err(|refusal| ErrorAnswer::from(&refusal))?;
     if after > row.last_seq {
         let error = LogError::CursorAhead { run, after, last_seq: row.last_seq };
         return Err(ErrorAnswer::from(&error));
@@ -91,16 +92,16 @@ fn push_event(event: &LogEvent, out: &mut String) {
 }
 
 /// The log as server-sent events, to its last one.
-fn follow(read: LoggedRun, ending: CancellationToken) -> Response {
+fn follow(read: (RunReader, RunPermit), ending: CancellationToken) -> Response {
     let state = (read, ending, false);
-    let frames = stream::unfold(state, |(mut read, ending, is_over)| async move {
+    let frames = stream::unfold(state, |((mut reader, permit), ending, is_over)| async move {
         if is_over {
             return None;
         }
         let next = tokio::select! {
             // Whoever reads comes back with its cursor.
             () = ending.cancelled() => return None,
-            next = tokio::time::timeout(KEEP_ALIVE, read.next()) => next,
+            next = tokio::time::timeout(KEEP_ALIVE, reader.next()) => next,
         };
         let (frame, is_over) = match next {
             Err(_) => (": the run goes on\n\n".to_owned(), false),
@@ -116,7 +117,7 @@ fn follow(read: LoggedRun, ending: CancellationToken) -> Response {
                 (format!("event: error\ndata: {told}\n\n"), true)
             }
         };
-        Some((Ok::<_, Infallible>(Bytes::from(frame)), (read, ending, is_over)))
+        Some((Ok::<_, Infallible>(Bytes::from(frame)), ((reader, permit), ending, is_over)))
     });
     let headers = [(CONTENT_TYPE, "text/event-stream; charset=utf-8"), (CACHE_CONTROL, "no-cache")];
     (headers, [("x-accel-buffering", "no")], Body::from_stream(frames)).into_response()

@@ -62,13 +62,26 @@ async fn find(
     Ok((info, newest.into_iter().next().map(|run| run.agent)))
 }
 
+/// As [`find`], of a thread that `principal` may read: it still has the right to the agent.
+async fn find_readable(
+    app: &App,
+    principal: &Principal,
+    thread: Result<Path<String>, PathRejection>,
+) -> Result<(ThreadInfo, Option<String>), ErrorAnswer> {
+    let (info, agent) = find(app, principal, thread).await?;
+    if let Some(agent) = &agent {
+        principal.may_run(agent).map_err(|error| ErrorAnswer::from(&error))?;
+    }
+    Ok((info, agent))
+}
+
 /// A thread with its state, if its agent is a graph.
 pub(super) async fn one(
     State(app): State<Arc<App>>,
     Extension(principal): Extension<Principal>,
     thread: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ErrorAnswer> {
-    let (info, agent) = find(&app, &principal, thread).await?;
+    let (info, agent) = find_readable(&app, &principal, thread).await?;
     let mut shown = json!(ThreadView::of(&info));
     if let (Some(agent), Some(fields)) = (agent, shown.as_object_mut()) {
         let state = app.mesh.thread_state(&agent, &info.id).await;
@@ -86,7 +99,7 @@ pub(super) async fn history(
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, ErrorAnswer> {
     let Query(query) = query.map_err(|error| invalid_query(&error.body_text()))?;
-    let (info, agent) = find(&app, &principal, thread).await?;
+    let (info, agent) = find_readable(&app, &principal, thread).await?;
     let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
     let data = match agent {
         Some(agent) => app.mesh.thread_history(&agent, &info.id, limit).await,

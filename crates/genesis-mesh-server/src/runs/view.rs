@@ -43,6 +43,8 @@ pub(crate) struct RunView<'a> {
     error: Option<&'a Value>,
     /// What its caller says of it.
     metadata: &'a Map<String, Value>,
+    /// How long it is kept after its end; null: until it is deleted.
+    ttl_seconds: Option<u64>,
 }
 
 impl<'a> RunView<'a> {
@@ -61,6 +63,7 @@ impl<'a> RunView<'a> {
             cancel: run.cancel,
             error: run.error.as_ref(),
             metadata: &run.metadata,
+            ttl_seconds: run.ttl_ms.map(|ms| ms / 1000),
         }
     }
 }

@@ -40,6 +40,13 @@ impl RequestContext {
         Self { inner: Arc::new(Inner { id, trace, key: OnceLock::new() }) }
     }
 
+    /// That of a run whose request is over, perhaps in another process: who asked is all that is known of it.
+    pub(crate) fn of_owner(owner: Option<&str>) -> Self {
+        let context = Self::default();
+        context.identify(&Arc::from(owner.unwrap_or("anonymous")));
+        context
+    }
+
     /// The id: 1 to 128 characters of `A-Z a-z 0-9 . _ -`.
     pub(crate) fn id(&self) -> &str {
         &self.inner.id

@@ -5,10 +5,11 @@
 //! Flow: `socket` decodes what it received; `speech` encodes what there is to say, one delta a token by hand.
 
 use crate::escape::escape;
+use crate::presence::present;
 use crate::served::Refusal;
 use genesis_mesh::graph::InterruptId;
 use genesis_mesh::log::{EventClass, LogEvent, Seq};
-use genesis_mesh::{Ask, LogError, RunError, RunId};
+use genesis_mesh::{Ask, LogError, RunError, RunId, StartError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ enum Reserved {
         after: Seq,
     },
     Answer {
+        #[serde(default, deserialize_with = "present")]
         value: Option<Value>,
         values: Option<BTreeMap<InterruptId, Value>>,
     },
@@ -150,7 +152,12 @@ impl<'a> From<&'a MessageError> for ErrorReply<'a> {
 
 impl<'a> From<&'a Refusal> for ErrorReply<'a> {
     fn from(error: &'a Refusal) -> Self {
-        Self { error: ErrorBody { code: error.code(), message: error.to_string(), param: error.param() } }
+        let param = match error {
+            // On a socket that is what the message is.
+            Refusal::Start(StartError::CannotGoOn { .. }) => Some("type"),
+            _ => error.param(),
+        };
+        Self { error: ErrorBody { code: error.code(), message: error.to_string(), param } }
     }
 }
 

@@ -18,7 +18,7 @@ const UPGRADE: &str = "Connection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Ve
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n";
 
 /// A key whose text is `gm_` and its name.
-fn key(name: &str, scopes: &[Scope]) -> ApiKey {
+pub(crate) fn key(name: &str, scopes: &[Scope]) -> ApiKey {
     let mut key = ApiKey::new(name, Sha256::digest(format!("gm_{name}")).into());
     key.scopes = scopes.to_vec();
     key

@@ -201,7 +201,7 @@ async fn what_is_wrong_with_a_server_a_key_or_an_id_is_told_with_its_code() {
     let key = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(key.path(), "gm_all\n").unwrap();
     said(&desk, &["runs", "list", "--key-file", key.path().to_str().unwrap()]).await;
-    let output = program(&["runs", "show", "xyz"]).output().await.unwrap();
+    let output = program(&["runs", "show", "abc"]).output().await.unwrap();
     assert_eq!(output.status.code(), Some(2), "it is a mistake on the command line");
     let output = program(&["runs", "list", "--url", "ws://x"]).output().await.unwrap();
     assert!(String::from_utf8_lossy(&output.stderr).contains("http://HOST:PORT"), "{output:?}");

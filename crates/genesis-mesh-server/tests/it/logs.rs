@@ -5,8 +5,8 @@ use crate::desk::{Client, Desk};
 use crate::puppet::Puppet;
 use genesis_mesh::graph::{Context, END, Graph, NodeError, START};
 use genesis_mesh::state::Snapshot;
-use genesis_mesh::{GenesisMesh, State};
-use genesis_mesh_server::ServeOptions;
+use genesis_mesh::{GenesisMesh, MemoryStore, Parser, Pipeline, State};
+use genesis_mesh_server::{Scope, ServeOptions};
 use serde_json::{Value, json};
 
 /// All updates of the run that goes on, as they are, to its end.
@@ -142,7 +142,7 @@ struct Asking {
 }
 
 async fn ask(state: Snapshot<Asking>, context: Context) -> Result<AskingUpdate, NodeError> {
-    Ok(Asking::update().answer(Some(context.interrupt(state.q.clone())?)))
+    Ok(Asking::update().answer(context.interrupt::<Option<String>>(state.q.clone())?))
 }
 
 pub(crate) async fn asking() -> Desk {
@@ -190,6 +190,101 @@ async fn a_thread_waits_for_its_answer_and_is_told_over_http() {
     assert_eq!(desk.get("/v1/runs?thread_id=t1").await.2["data"], json!([]));
 }
 
+#[tokio::test]
+async fn null_is_an_answer_on_a_socket_and_over_http() {
+    let desk = asking().await;
+    for thread in ["socket", "http"] {
+        let mut client = desk.client(&format!("ask?thread_id={thread}")).await;
+        client.send(json!({"q": "which, if any?"})).await;
+        rest(&mut client).await;
+        client.send(json!({"type": "answer"})).await;
+        assert_eq!(client.error().await, "invalid_input", "no answer is none");
+        let told = if thread == "socket" {
+            client.send(json!({"type": "answer", "value": null})).await;
+            rest(&mut client).await
+        } else {
+            let body = json!({"agent": "ask", "thread_id": thread, "answer": null});
+            let (status, run) = post(&desk, "/v1/runs", "", &body).await;
+            assert_eq!(status, 202, "{run}");
+            client.send(json!({"type": "resume", "run_id": run["run_id"]})).await;
+            rest(&mut client).await
+        };
+        let output = told.iter().find(|update| update["type"] == "output").expect("an output");
+        assert_eq!(output["value"]["answer"], json!(null), "{told:?}");
+        assert_eq!(desk.get(&format!("/v1/threads/{thread}")).await.2["state"]["interrupts"], json!([]));
+    }
+    let both = json!({"agent": "ask", "thread_id": "http", "answer": null, "go_on": true});
+    assert_eq!(post(&desk, "/v1/runs", "", &both).await.1["error"]["code"], "invalid_input");
+}
+
+#[tokio::test]
+async fn an_agent_that_cannot_go_on_names_the_field_that_asked_for_it() {
+    let desk = Desk::open().await;
+    for (field, value) in [("answer", json!(5)), ("answers", json!({})), ("go_on", json!(true))] {
+        let mut body = json!({"agent": "puppet", "thread_id": "t"});
+        body[field] = value;
+        let (status, refused) = post(&desk, "/v1/runs", "", &body).await;
+        let error = &refused["error"];
+        assert_eq!((status, &error["code"], &error["param"]), (400, &json!("invalid_input"), &json!(field)));
+    }
+    let mut client = desk.client("puppet?thread_id=t").await;
+    for message in [json!({"type": "answer", "value": 5}), json!({"type": "go_on"})] {
+        client.send(message).await;
+        let refused = client.next().await;
+        assert_eq!(
+            (&refused["error"]["code"], &refused["error"]["param"]),
+            (&json!("invalid_input"), &json!("type"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_lost_the_right_to_an_agent_reads_nothing_of_its_runs_any_more() {
+    let store = std::sync::Arc::new(MemoryStore::new());
+    let desk = async |scopes: &[Scope]| {
+        let puppet = Puppet::new();
+        let pipeline = Pipeline::new("puppet").prompt("echo {{ topic }}").parse(Parser::lines());
+        let mesh = GenesisMesh::new().model("puppet", puppet.clone()).agent("lines", pipeline);
+        let mut options = ServeOptions::default();
+        options.keys = vec![access::key("one", scopes)];
+        Desk::of(mesh.store(std::sync::Arc::clone(&store)), puppet, options).await
+    };
+    let key = "Authorization: Bearer gm_one\n";
+    let before = desk(&[]).await;
+    let mut paths = Vec::new();
+    let mut runs = Vec::new();
+    for (agent, input) in [
+        ("puppet", json!({"prompt": "echo a"})),
+        ("lines", json!({"topic": "a"})),
+        ("lines", json!({"topic": "b"})),
+    ] {
+        let body = json!({"agent": agent, "input": input, "thread_id": agent});
+        let (status, run) = post(&before, "/v1/runs", key, &body).await;
+        assert_eq!(status, 202, "{run}");
+        let run = run["run_id"].as_str().expect("an id").to_owned();
+        let path = format!("/v1/runs/{run}");
+        runs.push(run);
+        paths = vec![path.clone(), format!("{path}/events"), format!("{path}/events?stream=true")];
+    }
+    paths.extend(["/v1/threads/lines".to_owned(), "/v1/threads/lines/history".to_owned()]);
+    let get = |path: &str| format!("GET {path} HTTP/1.1\nHost: x\nConnection: close\n{key}\n");
+    for path in &paths {
+        assert_eq!(before.http(&get(path)).await.0, 200, "{path}");
+    }
+    before.stopped().await;
+    let after = desk(&[Scope::Agent("puppet".into())]).await;
+    for path in &paths {
+        let (status, _, refused) = after.http(&get(path)).await;
+        assert_eq!((status, &refused["error"]["code"]), (403, &json!("scope_missing")), "{path}");
+    }
+    let listed = after.http(&get("/v1/runs?limit=1")).await.2;
+    assert_eq!((&listed["data"][0]["run_id"], &listed["has_more"]), (&json!(runs[0]), &json!(false)));
+    assert_eq!(after.http(&get(&format!("/v1/runs/{}", runs[0]))).await.0, 200);
+    // It may still be rid of them.
+    let delete = format!("DELETE {} HTTP/1.1\nHost: x\nConnection: close\n{key}\n", paths[0]);
+    assert_eq!(after.http(&delete).await.0, 200);
+}
+
 /// Posts JSON and gives the status and the answer.
 pub(crate) async fn post(desk: &Desk, path: &str, headers: &str, body: &Value) -> (u16, Value) {
     let body = body.to_string();
@@ -205,7 +300,8 @@ pub(crate) async fn post(desk: &Desk, path: &str, headers: &str, body: &Value) -
 #[tokio::test]
 async fn a_run_is_begun_followed_cancelled_tried_again_and_deleted_over_http() {
     let desk = Desk::open().await;
-    let body = json!({"agent": "puppet", "input": {"prompt": "wait"}, "metadata": {"a": 1}});
+    let body =
+        json!({"agent": "puppet", "input": {"prompt": "wait"}, "metadata": {"a": 1}, "ttl_seconds": 60});
     let (status, run) = post(&desk, "/v1/runs", "Idempotency-Key: k\n", &body).await;
     assert_eq!((status, &run["metadata"]), (202, &json!({"a": 1})), "{run}");
     assert_eq!(post(&desk, "/v1/runs", "Idempotency-Key: k\n", &body).await.1["run_id"], run["run_id"]);
@@ -238,6 +334,7 @@ async fn a_run_is_begun_followed_cancelled_tried_again_and_deleted_over_http() {
     let (status, again) = post(&desk, &format!("{path}/retry"), "", &json!({})).await;
     assert_eq!(status, 202, "{again}");
     assert_ne!(again["run_id"], run["run_id"]);
+    assert_eq!((&run["ttl_seconds"], &again["ttl_seconds"]), (&json!(60), &json!(60)));
     desk.puppet.live(1).await;
     let other = format!("/v1/runs/{}", again["run_id"].as_str().expect("an id"));
     let delete = |path: &str| format!("DELETE {path} HTTP/1.1\nHost: x\nConnection: close\n\n");
@@ -281,6 +378,26 @@ async fn a_stored_completion_is_a_run_of_its_id() {
         (&runs["data"][0]["status"], &runs["data"][0]["error"]["code"]),
         (&json!("failed"), &json!("model_truncated"))
     );
+}
+
+#[tokio::test]
+async fn a_stored_completion_fails_with_the_status_that_it_has_without_the_log() {
+    let desk = Desk::open().await;
+    for (prompt, status, code) in [
+        ("refuse", 400, "invalid_request"),
+        ("busy", 503, "model_busy"),
+        ("fail", 500, "model_failed"),
+        ("broken a", 502, "model_truncated"),
+    ] {
+        let mut told = Vec::new();
+        for store in [false, true] {
+            let messages = json!([{"role": "user", "content": prompt}]);
+            let body = json!({"model": "puppet", "store": store, "messages": messages});
+            told.push(post(&desk, "/v1/chat/completions", "", &body).await);
+        }
+        assert_eq!((told[0].0, &told[0].1["error"]["code"]), (status, &json!(code)), "{told:?}");
+        assert_eq!(told[0], told[1]);
+    }
 }
 
 #[tokio::test]

@@ -222,6 +222,48 @@ async fn a_streamed_answer_over_http_carries_the_id_and_ends_with_its_last_byte(
 }
 
 #[tokio::test]
+async fn runs_that_nobody_waits_for_are_counted_once_where_they_are_driven() {
+    let desk = Desk::open().await;
+    let count = |now: &BTreeMap<String, f64>, outcome: &str| {
+        let labels = format!("agent=\"puppet\",surface=\"runs\",outcome=\"{outcome}\"");
+        now.get(&format!("genesis_runs_total{{{labels}}}")).copied().unwrap_or(0.0)
+    };
+    let begin = async |prompt: &str| {
+        let body = json!({"agent": "puppet", "input": {"prompt": prompt}});
+        let (status, run) = crate::logs::post(&desk, "/v1/runs", "", &body).await;
+        assert_eq!(status, 202, "{run}");
+        format!("/v1/runs/{}", run["run_id"].as_str().unwrap())
+    };
+    // To read its log to the end is to wait for it, and no run of its own.
+    let ended = async |path: &str| {
+        exchange(&desk, &format!("GET {path}/events?stream=true HTTP/1.1\nHost: x\nConnection: close\n\n"))
+            .await
+    };
+    let run = begin("echo hey").await;
+    ended(&run).await;
+    let now = metrics(&desk).await;
+    assert_eq!((count(&now, "finished"), now["genesis_runs_in_flight{agent=\"puppet\"}"]), (1.0, 0.0));
+    assert_eq!(now["genesis_tokens_total{agent=\"puppet\",direction=\"output\"}"], 1.0);
+    assert_eq!(now["genesis_time_to_first_token_seconds_count{agent=\"puppet\"}"], 1.0);
+    let (status, again) = crate::logs::post(&desk, &format!("{run}/retry"), "", &json!({})).await;
+    assert_eq!(status, 202);
+    ended(&format!("/v1/runs/{}", again["run_id"].as_str().unwrap())).await;
+    ended(&begin("fail").await).await;
+    let waits = begin("wait").await;
+    desk.puppet.live(1).await;
+    assert_eq!(metrics(&desk).await["genesis_runs_in_flight{agent=\"puppet\"}"], 1.0);
+    crate::logs::post(&desk, &format!("{waits}/cancel"), "", &json!({})).await;
+    ended(&waits).await;
+    let refused = json!({"agent": "puppet", "input": {"prompt": 5}});
+    assert_eq!(crate::logs::post(&desk, "/v1/runs", "", &refused).await.0, 400);
+    let now = metrics(&desk).await;
+    let counts =
+        ["finished", "failed", "cancelled", "refused", "dropped"].map(|outcome| count(&now, outcome));
+    assert_eq!(counts, [2.0, 1.0, 1.0, 1.0, 0.0]);
+    assert_eq!(now["genesis_run_errors_total{agent=\"puppet\",code=\"model_failed\"}"], 1.0);
+}
+
+#[tokio::test]
 async fn a_preflight_and_a_refused_request_are_told_too() {
     let mut options = ServeOptions::default();
     options.origins = vec!["https://page.example".to_owned()];

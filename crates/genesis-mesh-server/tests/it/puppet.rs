@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Prompts: `echo …` says the text letter by letter; `wait` says `started` and waits for a cancel; `flood`
-/// says 1 KiB pieces until it is cancelled; `hang` never starts; `busy` and `fail` are errors, and `broken …` is
+/// says 1 KiB pieces until it is cancelled; `hang` never starts; `refuse`, `busy` and `fail` are errors, and `broken …` is
 /// one after the text; `call …` calls a tool with these arguments in pieces, then another at once; `likely …` says
 /// letters with log probabilities; `asked` says what the request asks for; `end …` ends for this reason.
 #[derive(Debug, Clone)]
@@ -56,6 +56,10 @@ impl Model for Puppet {
         Box::pin(async move {
             match prompt.split_once(' ').unwrap_or((prompt.as_str(), "")) {
                 ("hang", _) => std::future::pending().await,
+                ("refuse", _) => {
+                    let (param, message) = (Some("temperature".into()), "not so hot".into());
+                    Err(ModelError::InvalidRequest { param, message })
+                }
                 ("busy", _) => Err(ModelError::Busy { queued: 3 }),
                 ("fail", _) => Ok(answer(alive, [Err(ModelError::Failed { message: "lost".into() })], false)),
                 ("wait", _) => Ok(answer(alive, [text("started")], true)),

@@ -62,6 +62,9 @@ const CHECKS: &[Check] = &[
     ("an end that rolls back undoes what came since the first claim", |store| {
         Box::pin(end::rolls_back(store))
     }),
+    ("an end that keeps undoes all the same if that was wished before it", |store| {
+        Box::pin(end::honours_wish(store))
+    }),
     ("a rollback leaves what the run did not make", |store| Box::pin(end::leaves_others(store))),
     ("a run that waits is cancelled at once", |store| Box::pin(cancel::ends_waiting(store))),
     ("the wish to stop reaches the owner", |store| Box::pin(cancel::asks_owner(store))),

@@ -34,7 +34,6 @@ struct Kept {
     commit: u64,
     /// Its key, within its principal's, and the hash of its request.
     key: Option<(String, u128)>,
-    ttl_ms: Option<u64>,
     /// When it may be swept.
     outlived_at_ms: Option<i64>,
 }
@@ -48,6 +47,7 @@ impl Kept {
             input: new.input,
             principal: new.principal,
             metadata: new.metadata,
+            ttl_ms: new.ttl_ms,
             status: RunStatus::Queued,
             created_at_ms: now_ms,
             updated_at_ms: now_ms,
@@ -61,8 +61,7 @@ impl Kept {
             error: None,
         };
         let key = new.idempotency.map(|key| (key.key, key.body_hash));
-        let kept =
-            Self { run, place, key, ttl_ms: new.ttl_ms, events: Vec::new(), commit: 0, outlived_at_ms: None };
+        let kept = Self { run, place, key, events: Vec::new(), commit: 0, outlived_at_ms: None };
         (kept, new.first)
     }
 
@@ -237,13 +236,14 @@ impl Runs {
     fn end(&mut self, id: RunId, end: RunEnd, threads: &Threads, now_ms: i64) {
         self.shelf.close(id, |kept| {
             let run = &mut kept.run;
+            let rolls_back = end.rolls_back || run.cancel == Some(CancelKind::Rollback);
             (run.status, run.error, run.updated_at_ms) = (end.status, end.error, now_ms);
             (run.lease_until_ms, run.cancel) = (None, None);
-            kept.outlived_at_ms = kept.ttl_ms.map(|ttl_ms| later(now_ms, ttl_ms));
+            kept.outlived_at_ms = kept.run.ttl_ms.map(|ttl_ms| later(now_ms, ttl_ms));
             let Some(thread) = &kept.run.thread else { return };
             let was_claimed = kept.run.epoch > 0;
             threads.with(thread, |thread| {
-                if end.rolls_back && was_claimed {
+                if rolls_back && was_claimed {
                     thread.roll_back();
                 }
                 if was_claimed {

@@ -3,7 +3,7 @@
 //! Owns: the options, the pools, and the bounds that keep a call from waiting for ever.
 //! Never: tells a password, in an error or in a log.
 
-use super::fault::{Fault, unavailable};
+use super::fault::{Fault, hopeless, unavailable};
 use super::{in_use, schema};
 use deadpool_postgres::{
     Client, Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts,
@@ -114,7 +114,7 @@ pub(super) async fn open(url: &str, options: &PostgresOptions) -> Result<Pools, 
     let open = async {
         check_name(&options.schema)?;
         if config.get_ssl_mode() == SslMode::Require {
-            return Err(unavailable(
+            return Err(hopeless(
                 "sslmode=require asks for TLS, which this store does not speak; use a local proxy that does, and \
                  sslmode=disable",
             ));
@@ -129,7 +129,7 @@ pub(super) async fn open(url: &str, options: &PostgresOptions) -> Result<Pools, 
             .map_err(|_| {
                 unavailable("the schema could not be made in time; look what the database is busy with")
             })?
-            .map_err(Fault::error)?;
+            .map_err(Fault::at_opening)?;
         Ok((pool(&config, options, options.connections, false)?, lanes))
     };
     match open.await {
@@ -151,7 +151,7 @@ pub(super) async fn version(url: &str, options: &PostgresOptions) -> Result<Opti
     };
     let silent = || unavailable("the database did not answer in time; look what it is busy with").into();
     let looked = timeout(options.patience(), look).await.unwrap_or_else(|_| Err(silent()));
-    looked.map_err(|fault| at(&place, fault.error()))
+    looked.map_err(|fault| at(&place, fault.at_opening()))
 }
 
 /// What the URL says. Its text is never part of an error: it holds the password.
@@ -159,7 +159,7 @@ fn config(url: &str) -> Result<Config, StoreError> {
     let is_url = url.starts_with("postgres://") || url.starts_with("postgresql://");
     let config = url.parse::<Config>().ok().filter(|config| is_url && !config.get_hosts().is_empty());
     config.ok_or_else(|| {
-        unavailable(
+        hopeless(
             "this is no URL of PostgreSQL; write postgres://USER:PASSWORD@HOST:PORT/DATABASE, with %-escapes in the \
              password, and no option but sslmode, application_name and the like",
         )
@@ -182,6 +182,7 @@ fn place(config: &Config) -> String {
 /// The error, with the database that it is about.
 pub(super) fn at(place: &str, mut error: StoreError) -> StoreError {
     if let StoreError::Unavailable { message }
+    | StoreError::Refused { message }
     | StoreError::InUse { message }
     | StoreError::Corrupt { message }
     | StoreError::Full { message } = &mut error
@@ -198,7 +199,7 @@ fn check_name(name: &str) -> Result<(), StoreError> {
     if begins && name.len() <= 63 && name.chars().all(is_plain) {
         return Ok(());
     }
-    Err(unavailable(format!("{name:?} is no name of a schema: use letters, digits and _, in lower case")))
+    Err(hopeless(format!("{name:?} is no name of a schema: use letters, digits and _, in lower case")))
 }
 
 fn pool(config: &Config, options: &PostgresOptions, size: usize, is_lane: bool) -> Result<Pool, StoreError> {

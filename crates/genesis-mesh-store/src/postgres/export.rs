@@ -110,7 +110,7 @@ fn entry(row: &Row, mark: i64) -> Result<Part, Fault> {
 
 async fn send_run(read: &Transaction<'_>, id: Id, out: &Sender<Part>) -> Result<(), Fault> {
     let statement = format!(
-        "SELECT {COLUMNS}, r.idempotency, r.body_hash, r.ttl_ms, r.expires_at_ms, r.commit_number
+        "SELECT {COLUMNS}, r.idempotency, r.body_hash, r.expires_at_ms, r.commit_number
          FROM runs r WHERE r.id = $1"
     );
     let row = read.query_one(&read.prepare_cached(&statement).await?, &[&id]).await?;
@@ -119,7 +119,6 @@ async fn send_run(read: &Transaction<'_>, id: Id, out: &Sender<Part>) -> Result<
     let part = RunPart {
         run: run_of(&row)?,
         idempotency: key.zip(hash).map(|(key, Id(body_hash))| IdempotencyKey { key, body_hash }),
-        ttl_ms: row.try_get("ttl_ms")?,
         outlived_at_ms: row.try_get("expires_at_ms")?,
         last_commit: row.try_get("commit_number")?,
     };

@@ -17,6 +17,9 @@ pub(super) enum Fault {
     Clash(StoreError),
     /// The connection is lost, and nobody knows whether what was sent was done.
     Lost(StoreError),
+    /// The server refuses this program. While it works that may be a mistake that is being mended, so it is tried again; at
+    /// its start nothing else will come of it.
+    Refused(StoreError),
     /// Anything else; it was not done.
     Other(StoreError),
 }
@@ -24,7 +27,15 @@ pub(super) enum Fault {
 impl Fault {
     pub(super) fn error(self) -> StoreError {
         match self {
-            Self::Clash(error) | Self::Lost(error) | Self::Other(error) => error,
+            Self::Clash(error) | Self::Lost(error) | Self::Refused(error) | Self::Other(error) => error,
+        }
+    }
+
+    /// The error of an opening.
+    pub(super) fn at_opening(self) -> StoreError {
+        match self {
+            Self::Refused(StoreError::Unavailable { message }) => StoreError::Refused { message },
+            fault => fault.error(),
         }
     }
 }
@@ -42,6 +53,10 @@ impl From<Error> for Fault {
                 || error.source().is_some_and(|source| source.is::<std::io::Error>())
             {
                 true => Self::Lost(unavailable(format!("the connection was lost: {}", told(&error)))),
+                // As when the server asks for a password, and the URL has none.
+                false if error.to_string().starts_with("invalid configuration") => {
+                    Self::Refused(unavailable(format!("{}; correct the URL", told(&error))))
+                }
                 false => Self::Other(unavailable(told(&error))),
             };
         };
@@ -52,6 +67,10 @@ impl From<Error> for Fault {
             }
             &SqlState::ADMIN_SHUTDOWN | &SqlState::CRASH_SHUTDOWN => Self::Lost(unavailable(text)),
             code if code.code().starts_with("08") => Self::Lost(unavailable(text)),
+            code @ (&SqlState::INVALID_PASSWORD
+            | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION
+            | &SqlState::INVALID_CATALOG_NAME
+            | &SqlState::INSUFFICIENT_PRIVILEGE) => Self::Refused(refused(code, text)),
             code => Self::Other(refused(code, text)),
         }
     }
@@ -62,12 +81,13 @@ impl From<PoolError> for Fault {
         match error {
             PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
                 // Nothing was sent yet.
-                Self::Other(match Self::from(error) {
-                    Self::Lost(_) => {
-                        unavailable("the connection was lost while it was made; is the server starting?")
-                    }
-                    fault => fault.error(),
-                })
+                match Self::from(error) {
+                    Self::Lost(_) => Self::Other(unavailable(
+                        "the connection was lost while it was made; is the server starting?",
+                    )),
+                    Self::Refused(error) => Self::Refused(error),
+                    fault => Self::Other(fault.error()),
+                }
             }
             PoolError::Timeout(TimeoutType::Wait) => Self::Other(unavailable(
                 "all connections are busy; allow more of them, or look what the database is busy with",
@@ -122,6 +142,11 @@ fn told(error: &Error) -> String {
 
 pub(super) fn corrupt(what: impl fmt::Display) -> StoreError {
     StoreError::Corrupt { message: format!("{what}; restore a backup of the database") }
+}
+
+/// What no waiting mends.
+pub(super) fn hopeless(what: impl fmt::Display) -> StoreError {
+    StoreError::Refused { message: what.to_string() }
 }
 
 pub(super) fn unavailable(what: impl fmt::Display) -> StoreError {

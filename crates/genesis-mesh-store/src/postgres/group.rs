@@ -22,7 +22,7 @@ const LOCK_RUNS: &str = "SELECT id FROM runs WHERE id = ANY($1) ORDER BY id FOR 
 const LOCK_GRAPHS: &str = "SELECT graph FROM graphs
     WHERE (thread, ns) IN (SELECT * FROM unnest($1::text[], $2::text[])) ORDER BY thread, ns FOR NO KEY UPDATE";
 
-/// Outcomes: 0 kept, 1 kept before, 2 fenced, 3 a checkpoint is missing. As in the store on SQLite, a snapshot is wanted
+/// Outcomes: 0 kept, 1 kept before, 2 fenced, 3 a checkpoint is missing, 4 an end that was to roll back. As in the store on SQLite, a snapshot is wanted
 /// when the facts weigh 512, and three times as much as the last.
 const WRITE: &str = "
 WITH clock AS MATERIALIZED (SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::int8 AS now),
@@ -45,6 +45,7 @@ judged AS MATERIALIZED (
         WHEN r.id IS NULL OR r.epoch <> w.epoch THEN 2
         WHEN w.number <= r.commit_number THEN 1
         WHEN r.status <> 'running' OR r.lease_until_ms IS NULL THEN 2
+        WHEN w.status IS NOT NULL AND NOT w.rolls_back AND r.cancel = 'rollback' THEN 4
         WHEN m.id IS NULL THEN 0 ELSE 3 END AS outcome
     FROM wanted w LEFT JOIN LATERAL (SELECT * FROM runs WHERE id = w.run OFFSET 0) r ON true
     LEFT JOIN missing m ON m.job = w.job
@@ -201,7 +202,8 @@ fn outcomes(jobs: &[&Job], rows: &[Row]) -> Result<Outcomes, Fault> {
         let place = usize::try_from(job).unwrap_or(usize::MAX);
         let (Some(outcome), Some(job)) = (outcomes.get_mut(place), jobs.get(place)) else { continue };
         *outcome = match row.try_get::<_, i32>(1)? {
-            0 | 1 => Ok(Done {
+            outcome @ (0 | 1 | 4) => Ok(Done {
+                must_undo: outcome == 4,
                 last_seq: read_number(row.try_get::<_, Option<i64>>(3)?.unwrap_or(0))?,
                 at_ms: row.try_get::<_, Option<i64>>(4)?.unwrap_or(0),
                 cancel: row.try_get::<_, Option<&str>>(5)?.and_then(CancelKind::of_name),

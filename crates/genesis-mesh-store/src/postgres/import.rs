@@ -6,7 +6,7 @@
 
 use super::export::counts;
 use super::fault::Fault;
-use super::value::{Id, name, number, to_json};
+use super::value::{Id, name, number, span, to_json};
 use crate::parts::{CarryError, CheckpointPart, Counts, GraphPart, Part, RunPart};
 use deadpool_postgres::Transaction;
 use genesis_mesh_core::log::{LogEvent, ThreadInfo};
@@ -189,7 +189,7 @@ impl Import {
             &run.created_at_ms,
             &run.updated_at_ms,
             &part.outlived_at_ms,
-            &part.ttl_ms,
+            &run.ttl_ms.map(span),
             &part.can_be_undone().then_some(mark),
             &run.status.name(),
             &run.cancel.map(|kind| kind.name()),

@@ -97,11 +97,13 @@ pub(super) struct Done {
     pub(super) at_ms: i64,
     pub(super) cancel: Option<CancelKind>,
     pub(super) wants_snapshot: bool,
+    /// It was not done: it ends a run that is to be undone, and did not say so.
+    pub(super) must_undo: bool,
 }
 
 impl Done {
     pub(super) fn committed(self) -> Committed {
-        let Self { last_seq, at_ms, cancel, wants_snapshot } = self;
+        let Self { last_seq, at_ms, cancel, wants_snapshot, must_undo: _ } = self;
         Committed { last_seq, at_ms, wants_snapshot, cancel }
     }
 }

@@ -8,7 +8,7 @@ use super::{PostgresStore, accept, cancel, find, lease, run, thread};
 use genesis_mesh_core::BoxFuture;
 use genesis_mesh_core::log::{
     Accepted, Beat, CancelKind, CancelOutcome, Claim, Claimed, Commit, Committed, Lease, LogEvent, NewEvent,
-    NewRun, Run, RunQuery, RunStore, Seq, Swept, ThreadInfo, ThreadQuery,
+    NewRun, Run, RunEnd, RunQuery, RunStore, Seq, Swept, ThreadInfo, ThreadQuery,
 };
 use genesis_mesh_core::run::RunId;
 use genesis_mesh_core::store::StoreError;
@@ -47,7 +47,12 @@ impl RunStore for PostgresStore {
         commit: Commit,
     ) -> BoxFuture<'a, Result<Committed, StoreError>> {
         Box::pin(async move {
+            let ends = commit.end.is_some().then(|| commit.clone());
             let done = self.write(lease.run, Job::commit(lease, commit)?).await?;
+            let Some(commit) = ends.filter(|_| done.must_undo) else { return Ok(done.committed()) };
+            // The wish came while the end was on its way; it is not weakened any more, so once is enough.
+            let end = commit.end.map(|end| RunEnd { rolls_back: true, ..end });
+            let done = self.write(lease.run, Job::commit(lease, Commit { end, ..commit })?).await?;
             Ok(done.committed())
         })
     }

@@ -15,7 +15,7 @@ use tokio_postgres::types::ToSql;
 /// The columns of a run, in the order that [`run_of`] reads; the table is `r`.
 pub(super) const COLUMNS: &str = "r.id, r.agent, r.thread, r.input, r.principal, r.metadata, r.status,
     r.created_at_ms, r.updated_at_ms, r.owner, r.epoch, r.attempt, r.lease_until_ms, r.last_seq, r.watched, r.cancel,
-    r.error";
+    r.error, r.ttl_ms";
 
 /// Milliseconds since 1970, by the database's clock.
 pub(super) const NOW: &str = "floor(extract(epoch FROM clock_timestamp()) * 1000)::int8";
@@ -34,6 +34,7 @@ pub(super) fn run_of(row: &Row) -> Result<Run, Fault> {
         input: read_name(row.try_get(3)?),
         principal: text(4)?,
         metadata: from_json(row.try_get(5)?)?,
+        ttl_ms: row.try_get::<_, Option<i64>>(17)?.map(read_number).transpose()?,
         status: RunStatus::of_name(status).ok_or_else(|| corrupt(format!("a run's status is {status:?}")))?,
         created_at_ms: row.try_get(7)?,
         updated_at_ms: row.try_get(8)?,

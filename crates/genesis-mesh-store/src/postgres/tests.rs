@@ -225,11 +225,12 @@ async fn what_cannot_work_is_refused_with_what_to_do() {
         (url.replace("a-password", "another"), "look at the user and the password"),
         (format!("{}nowhere", url.trim_end_matches("postgres")), "make the database"),
         (format!("{url}?sslmode=require"), "sslmode=disable"),
+        (url.replace(":a-password", ""), "correct the URL"),
         ("http://u:a-password@h".to_owned(), "write postgres://"),
     ];
     for (url, advice) in cases {
         let error = PostgresStore::connect(&url, &fresh()).await.expect_err(advice);
-        assert_eq!(error.code(), "store_unavailable");
+        assert_eq!((error.code(), error.is_retryable()), ("store_refused", false));
         let text = error.to_string();
         assert!(text.contains(advice) && !text.contains("a-password"), "{text}");
     }

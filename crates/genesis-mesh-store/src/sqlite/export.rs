@@ -145,19 +145,18 @@ fn send_facts(
 }
 
 fn send_run(read: &Connection, key: i64, out: &Sender<Part>) -> Result<(), StoreError> {
-    let statement = "SELECT idempotency_key, body_hash, ttl_ms, outlived_at_ms, last_commit
+    let statement = "SELECT idempotency_key, body_hash, outlived_at_ms, last_commit
         FROM runs CROSS JOIN texts ON texts.run = runs.key WHERE key = ?1";
-    type Row = (Option<String>, Option<Id>, Option<i64>, Option<i64>, i64);
-    let row: Option<Row> = first(read, statement, [key], |row| {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
-    })?;
-    let (idempotency_key, body_hash, ttl_ms, outlived_at_ms, last_commit) =
+    type Row = (Option<String>, Option<Id>, Option<i64>, i64);
+    let row: Option<Row> =
+        first(read, statement, [key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let (idempotency_key, body_hash, outlived_at_ms, last_commit) =
         row.ok_or_else(|| corrupt("a run has no texts"))?;
     let run = get(read, key)?;
     let idempotency = idempotency_key
         .zip(body_hash)
         .map(|(key, hash)| IdempotencyKey { key, body_hash: u128::from_be_bytes(hash) });
-    send(out, Part::Run(Box::new(RunPart { run, idempotency, ttl_ms, outlived_at_ms, last_commit })))?;
+    send(out, Part::Run(Box::new(RunPart { run, idempotency, outlived_at_ms, last_commit })))?;
     let (mut after, last) = event_keys(key);
     loop {
         let events = events_of(read, key, after, last, EVENTS)?;

@@ -172,7 +172,7 @@ fn accept(write: &Connection, place: &mut Place, part: &RunPart) -> Result<(), S
             error,
             key.map(|key| &key.key),
             key.map(|key| key.body_hash.to_be_bytes()),
-            part.ttl_ms,
+            kept.ttl_ms.map(signed),
         ),
     )?;
     Ok(())

@@ -212,11 +212,12 @@ pub(super) fn cancel(
 /// Ends a run, and undoes what it did to its thread if that is wanted.
 pub(super) fn end(write: &Connection, key: i64, end: &RunEnd, now_ms: i64) -> Result<(), StoreError> {
     let statement =
-        "SELECT thread, era, ttl_ms FROM runs CROSS JOIN texts ON texts.run = runs.key WHERE key = ?1";
-    let found = first(write, statement, [key], |row| {
-        Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, Option<i64>>(2)?))
-    })?;
-    let (thread, era, ttl_ms) = found.ok_or_else(|| corrupt("a run has no texts"))?;
+        "SELECT thread, era, ttl_ms, cancel IS 'rollback' FROM runs CROSS JOIN texts ON texts.run = runs.key
+        WHERE key = ?1";
+    type Row = (Option<String>, Option<i64>, Option<i64>, bool);
+    let found: Option<Row> =
+        first(write, statement, [key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let (thread, era, ttl_ms, is_to_undo) = found.ok_or_else(|| corrupt("a run has no texts"))?;
     run(
         write,
         "UPDATE runs SET status = ?2, updated_at_ms = ?3, outlived_at_ms = ?4, lease_until_ms = NULL,
@@ -227,7 +228,7 @@ pub(super) fn end(write: &Connection, key: i64, end: &RunEnd, now_ms: i64) -> Re
         run(write, "UPDATE texts SET error = ?2 WHERE run = ?1", (key, to_json(error)?))?;
     }
     let Some(thread) = thread else { return Ok(()) };
-    if let Some(era) = era.filter(|_| end.rolls_back) {
+    if let Some(era) = era.filter(|_| end.rolls_back || is_to_undo) {
         roll_back(write, &thread, era)?;
     }
     touch(write, &thread, now_ms)?;

@@ -58,8 +58,15 @@ impl RunStore for SqliteStore {
             let Commit { number, events, entries, end, is_progress } = commit;
             let entries = entries.into_iter().map(|(key, entries)| Ok((key, rows_of(entries)?)));
             let entries = entries.collect::<Result<_, StoreError>>()?;
+            let has_ended = end.is_some();
             let (lease, rows) = (lease.clone(), CommitRows { number, events, entries, end, is_progress });
-            self.change(care, move |write, now_ms| commit::commit(write, &lease, &rows, now_ms)).await
+            let commit = move |write: &_, now_ms| commit::commit(write, &lease, &rows, now_ms);
+            let committed = self.change(care, commit).await?;
+            if has_ended && care != Care::Removing && committed.cancel == Some(CancelKind::Rollback) {
+                // It has undone what nobody knew to be undone before: that leaves the files now. It is committed in any case.
+                let _ = self.change(Care::Removing, |_, _| Ok(())).await;
+            }
+            Ok(committed)
         })
     }
 

@@ -19,7 +19,7 @@ const EVENT_BITS: u32 = 28;
 const AFTER_ALL: [u8; 17] = [0xff; 17];
 const SELECT: &str =
     "SELECT id, agent, thread, input, principal, metadata, status, created_at_ms, updated_at_ms,
-    owner, epoch, attempt, lease_until_ms, last_seq, watched, cancel, error
+    owner, epoch, attempt, lease_until_ms, last_seq, watched, cancel, error, ttl_ms
     FROM runs CROSS JOIN texts ON texts.run = runs.key";
 
 /// The keys before and at which a run's events stand; that of an event is the first and its number.
@@ -47,6 +47,7 @@ fn run_of(row: &Row<'_>) -> Result<Run, StoreError> {
     let status: String = row.get(6).map_err(fault)?;
     let cancel: Option<String> = row.get(15).map_err(fault)?;
     let error: Option<String> = row.get(16).map_err(fault)?;
+    let ttl_ms: Option<i64> = row.get(17).map_err(fault)?;
     Ok(Run {
         id: RunId(u128::from_be_bytes(row.get(0).map_err(fault)?)),
         agent: row.get(1).map_err(fault)?,
@@ -54,6 +55,7 @@ fn run_of(row: &Row<'_>) -> Result<Run, StoreError> {
         input: row.get(3).map_err(fault)?,
         principal: row.get(4).map_err(fault)?,
         metadata: metadata.as_deref().map_or_else(|| Ok(Map::new()), from_json)?,
+        ttl_ms: ttl_ms.map(|ttl_ms| u64::try_from(ttl_ms).unwrap_or_default()),
         status: status_of(&status)?,
         created_at_ms: row.get(7).map_err(fault)?,
         updated_at_ms: row.get(8).map_err(fault)?,

@@ -4,7 +4,8 @@
 //! once at most when nobody knows what it did.
 //! Never: runs a call again whose result is kept. The order of calls must be the same whenever the task runs again.
 
-use super::drive::attempt::{CallEnd, called, settle_call};
+use super::drive::attempt::{CallEnd, called, settle_call, tell_kept_call};
+use super::env::Log;
 use super::error::NodeError;
 use super::live::{Context, Live};
 use super::policy::{CachePolicy, CallOptions, Effect};
@@ -142,10 +143,13 @@ impl Call {
 
     /// The writes of a call that has ended before, or of an equal one.
     async fn kept(&self, task: &Task) -> Result<Option<Vec<TaskWrite>>, NodeError> {
+        let live = self.live();
         if let TaskStatus::Finished(writes) = &task.status {
+            if live.env.log().is_some_and(Log::is_again) {
+                tell_kept_call(live, task, writes.clone()).await.map_err(NodeError::from)?;
+            }
             return Ok(Some(writes.clone()));
         }
-        let live = self.live();
         let cached =
             self.cache(task).and_then(|(_, key)| live.core.cache.get(&key, live.env.ambient.now_ms()));
         match cached {

@@ -109,6 +109,8 @@ pub(crate) trait Log: Send + Sync {
     /// Takes what is to be kept of the run's thread; it is in the store before anything that is told or kept from now on.
     /// Gives what the store said of what was kept last.
     fn keep(&self, key: &ThreadKey, entries: Vec<Entry>) -> Appended;
+    /// Whether an earlier attempt of the run may have kept what it did not come to tell.
+    fn is_again(&self) -> bool;
     /// Returns when there is room for more.
     fn room(&self) -> BoxFuture<'_, ()>;
     /// Returns when what was taken is in the store.

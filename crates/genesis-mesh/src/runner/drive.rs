@@ -11,14 +11,16 @@ use super::graph;
 use super::history::History;
 use super::hub::{Driven, Hub};
 use super::job::{Ended, Job};
-use super::leased::patient;
+use super::leased::{patient, within};
+use super::observed::Observed;
 use super::spec::{Ask, Spec};
 use super::writer::{RunWriter, Target};
 use crate::agent::Task;
 use crate::graph_agent::Begin;
 use crate::update::RunError;
 use futures_util::FutureExt;
-use genesis_mesh_core::log::{CancelKind, Claimed, EventClass, LogEvent, NewEvent, RunEnd, RunStatus};
+use genesis_mesh_core::bus::Hint;
+use genesis_mesh_core::log::{CancelKind, Claimed, EventClass, Lease, LogEvent, NewEvent, RunEnd, RunStatus};
 use genesis_mesh_core::store::StoreError;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -41,8 +43,17 @@ async fn drive(hub: Arc<Hub>, claimed: Claimed, driven: Driven, feed: Arc<Feed>)
         hub.stop_here(run.id, kind);
     }
     let writer = Arc::new(RunWriter::new(hub.options.log_bytes_max));
-    let job = Job { hub: &hub, run: &run, writer: Arc::clone(&writer), seed: 0, driven: &driven };
-    let target = Target { hub: &hub, lease: &lease, feed: &feed, lost: &driven.lost };
+    let observed = Observed::default();
+    let target = Target {
+        hub: &hub,
+        lease: &lease,
+        feed: &feed,
+        lost: &driven.lost,
+        beats: &driven.beats,
+        observed: &observed,
+    };
+    let writing = Arc::clone(&writer);
+    let job = Job { hub: &hub, run: &run, writer: writing, seed: 0, driven: &driven, observed: &observed };
     let worked = async {
         let ended = tokio::select! {
             biased;
@@ -70,21 +81,37 @@ async fn drive(hub: Arc<Hub>, claimed: Claimed, driven: Driven, feed: Arc<Feed>)
         written
     };
     let ((), written) = tokio::join!(worked, written);
-    match written {
-        Err(StoreError::Fenced { .. } | StoreError::UnknownRun { .. }) => {
-            tracing::warn!(run = %run.id, epoch = lease.epoch, "the run is another's now; what it did here is dropped");
-        }
-        Err(error) => tracing::error!(run = %run.id, %error, "the run can't be written; its lease runs out"),
-        Ok(()) if !feed.is_over() => {
-            if let Err(error) = hub.store.release(std::slice::from_ref(&lease)).await {
-                tracing::warn!(run = %run.id, %error, "a lease could not be given back; it runs out");
-            }
-        }
-        Ok(()) => {}
-    }
+    leave(&hub, &lease, written, feed.is_over()).await;
     hub.feeds.rest(run.id, &feed);
     follow(&hub, run.id, &feed);
     hub.rest(&lease);
+}
+
+/// Leaves a run of which nothing more is written here.
+async fn leave(hub: &Hub, lease: &Lease, written: Result<(), StoreError>, has_ended: bool) {
+    let run = lease.run;
+    match written {
+        Err(StoreError::Fenced { .. } | StoreError::UnknownRun { .. }) => {
+            tracing::warn!(%run, epoch = lease.epoch, "the run is another's now; what it did here is dropped");
+        }
+        Err(error) if error.is_retryable() => {
+            tracing::error!(%run, %error, "the store takes no commit of the run; another mesh may try it");
+            hub.gets_stuck();
+            give_back(hub, lease).await;
+            hub.bus.publish(Hint::Queued);
+        }
+        Err(error) => tracing::error!(%run, %error, "the run can't be written; its lease runs out"),
+        Ok(()) if !has_ended => give_back(hub, lease).await,
+        Ok(()) => {}
+    }
+}
+
+/// Gives a run back, for whoever claims it next. That it was tried is not held against it.
+async fn give_back(hub: &Hub, lease: &Lease) {
+    let released = hub.store.release(std::slice::from_ref(lease));
+    if let Err(error) = within(hub.options.lease, released).await {
+        tracing::warn!(run = %lease.run, %error, "a lease could not be given back; it runs out");
+    }
 }
 
 /// Does what the run asks for.
@@ -100,12 +127,15 @@ async fn work(job: &Job<'_>) -> Ended {
 
 async fn attempt(job: &Job<'_>) -> Result<Ended, RunError> {
     let (hub, run) = (job.hub, job.run);
-    if run.attempt > hub.options.attempts_max {
-        return Err(DriveError::Poisoned { attempts: run.attempt - 1 }.into());
-    }
     let spec: Spec = serde_json::from_str(&run.input).map_err(|error| {
         store_error(&StoreError::Corrupt { message: format!("the run's input can't be read: {error}") })
     })?;
+    if spec.is_observed {
+        job.observed.begin(&hub.observer, run);
+    }
+    if run.attempt > hub.options.attempts_max {
+        return Err(DriveError::Poisoned { attempts: run.attempt - 1 }.into());
+    }
     let unknown = || RunError::Logged {
         code: "agent_not_found".to_owned(),
         message: format!("no agent is named `{}` here", run.agent),

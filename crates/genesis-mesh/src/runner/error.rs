@@ -46,6 +46,25 @@ impl From<DriveError> for RunError {
     }
 }
 
+/// A mesh was to work a second time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this mesh works already, or has worked: a mesh does that once; set up another one")]
+pub struct WorksOnce;
+
+impl WorksOnce {
+    /// A stable name for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        "mesh_works_once"
+    }
+
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        false
+    }
+}
+
 /// Why what was asked of a run's log was not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -15,7 +15,6 @@ use genesis_mesh_core::BoxFuture;
 use genesis_mesh_core::log::{EventClass, NewEvent, RunEnd, RunStatus};
 use genesis_mesh_core::store::{Appended, Entry, StoreError, ThreadKey};
 use genesis_mesh_core::stream::Event;
-use serde_json::json;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Runs a graph on its thread and logs what is told.
@@ -27,7 +26,8 @@ pub(super) async fn run(
     history: History,
 ) -> Result<Ended, RunError> {
     let voice = Voice { speech: GraphSpeech::new(is_chat), history, attempt: job.attempt() };
-    let log = Arc::new(RunLog { writer: Arc::clone(&job.writer), voice: Mutex::new(voice) });
+    let (writer, is_again) = (Arc::clone(&job.writer), job.is_again());
+    let log = Arc::new(RunLog { writer, is_again, voice: Mutex::new(voice) });
     let store = LeasedStore { store: Arc::clone(&job.hub.store), writer: Arc::clone(&job.writer) };
     let place = Place {
         store: Arc::new(store),
@@ -44,8 +44,10 @@ pub(super) async fn run(
     };
     let mut voice = log.voice();
     let (updates, status) = match ended {
-        Some(end) if end.interrupts != json!([]) => (voice.speech.end(end), RunStatus::Interrupted),
-        Some(end) => (voice.speech.end(end), RunStatus::Succeeded),
+        Some(end) => {
+            let status = if end.is_done { RunStatus::Succeeded } else { RunStatus::Interrupted };
+            (voice.speech.end(end), status)
+        }
         None => (vec![voice.speech.cancelled()], RunStatus::Cancelled),
     };
     let mut events: Vec<NewEvent> =
@@ -59,6 +61,7 @@ pub(super) async fn run(
 /// The log of a run of a graph.
 struct RunLog {
     writer: Arc<RunWriter>,
+    is_again: bool,
     voice: Mutex<Voice>,
 }
 
@@ -77,6 +80,10 @@ impl Log for RunLog {
 
     fn keep(&self, key: &ThreadKey, entries: Vec<Entry>) -> Appended {
         self.writer.keep_unasked(key, entries)
+    }
+
+    fn is_again(&self) -> bool {
+        self.is_again
     }
 
     fn room(&self) -> BoxFuture<'_, ()> {

@@ -4,16 +4,18 @@
 //! Never: waits.
 
 use super::feeds::Feeds;
+use super::observed::{Observer, RunObserver};
 use super::options::RunnerOptions;
 use super::tasks::Tasks;
 use crate::agent::ReadyAgent;
 use crate::graph::next_id;
 use genesis_mesh_core::bus::Bus;
-use genesis_mesh_core::log::{CancelKind, Lease, RunStore};
+use genesis_mesh_core::log::{CancelKind, Lease, Run, RunStore};
 use genesis_mesh_core::run::RunId;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -25,11 +27,17 @@ pub(crate) struct Hub {
     pub(super) bus: Arc<dyn Bus>,
     pub(super) options: RunnerOptions,
     pub(super) feeds: Feeds,
+    pub(super) observer: Observer,
     pub(super) tasks: Tasks,
     /// There may be a run to claim.
     pub(super) work: Notify,
-    /// Whether runs are claimed here.
+    /// Whether runs are claimed here, and whether they ever were.
     pub(super) is_working: AtomicBool,
+    pub(super) has_worked: AtomicBool,
+    /// How many runs were given back since the last commit because the store took none of theirs.
+    stuck: AtomicU32,
+    /// Commits are taken again.
+    pub(super) unstuck: Notify,
     /// Runs that go on are to be given back.
     pub(super) gives_back: CancellationToken,
     driven: Mutex<HashMap<RunId, Driven>>,
@@ -43,6 +51,8 @@ pub(super) struct Driven {
     pub(super) lease: Lease,
     pub(super) cancel: watch::Sender<Option<CancelKind>>,
     pub(super) lost: CancellationToken,
+    /// How often its lease was extended.
+    pub(super) beats: Arc<AtomicU32>,
 }
 
 impl Hub {
@@ -58,9 +68,13 @@ impl Hub {
             bus,
             options,
             feeds: Feeds::default(),
+            observer: Observer::default(),
             tasks: Tasks::default(),
             work: Notify::new(),
             is_working: AtomicBool::new(false),
+            has_worked: AtomicBool::new(false),
+            stuck: AtomicU32::new(0),
+            unstuck: Notify::new(),
             gives_back: CancellationToken::new(),
             driven: Mutex::default(),
             rested: Notify::new(),
@@ -70,6 +84,11 @@ impl Hub {
     /// The store.
     pub(crate) fn store(&self) -> &Arc<dyn RunStore> {
         &self.store
+    }
+
+    /// Has runs that nobody reads observed while they are driven here.
+    pub(crate) fn observe(&self, begin: impl Fn(&Run) -> RunObserver + Send + Sync + 'static) {
+        self.observer.set(Box::new(begin));
     }
 
     /// How many readers the log of a run has here.
@@ -86,8 +105,13 @@ impl Hub {
         self.driven.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many more runs may be driven here.
+    /// How many more runs may be driven here now: none by a mesh whose commits are not taken.
     pub(super) fn room(&self) -> usize {
+        if self.stuck() > 0 { 0 } else { self.free() }
+    }
+
+    /// How many more runs there is a place for.
+    pub(super) fn free(&self) -> usize {
         if self.is_working.load(Ordering::Relaxed) {
             self.options.runs_max.saturating_sub(self.driven().len())
         } else {
@@ -95,9 +119,45 @@ impl Hub {
         }
     }
 
+    /// How many runs were given back since the last commit because the store took none of theirs.
+    pub(super) fn stuck(&self) -> u32 {
+        self.stuck.load(Ordering::Relaxed)
+    }
+
+    /// A run is given back because the store takes none of its commits.
+    pub(super) fn gets_stuck(&self) {
+        self.stuck.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The store has taken a commit.
+    pub(super) fn has_committed(&self) {
+        if self.stuck() > 0 {
+            self.stuck.store(0, Ordering::Relaxed);
+            self.unstuck.notify_waiters();
+        }
+    }
+
+    /// How long a mesh whose commits are not taken claims nothing: the time of a lease, twice as long after each run more,
+    /// eight times at most.
+    pub(super) fn rest_time(&self) -> Duration {
+        self.options.lease * (1 << self.stuck().saturating_sub(1).min(3))
+    }
+
+    /// The store has extended a lease.
+    pub(super) fn beats(&self, lease: &Lease) {
+        if let Some(driven) = self.driven().get(&lease.run).filter(|driven| driven.lease.epoch == lease.epoch)
+        {
+            driven.beats.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     pub(super) fn begin(&self, lease: &Lease) -> Driven {
-        let driven =
-            Driven { lease: lease.clone(), cancel: watch::channel(None).0, lost: CancellationToken::new() };
+        let driven = Driven {
+            lease: lease.clone(),
+            cancel: watch::channel(None).0,
+            lost: CancellationToken::new(),
+            beats: Arc::default(),
+        };
         if let Some(earlier) = self.driven().insert(lease.run, driven.clone()) {
             // It was claimed again while it was still here: its own lease is an older one.
             earlier.lost.cancel();

@@ -4,6 +4,7 @@
 //! Never: does the work: `answer.rs` and `graph.rs` do.
 
 use super::hub::{Driven, Hub};
+use super::observed::Observed;
 use super::spec::own_thread;
 use super::writer::RunWriter;
 use crate::update::Update;
@@ -18,6 +19,7 @@ pub(super) struct Job<'a> {
     pub(super) writer: Arc<RunWriter>,
     pub(super) seed: u64,
     pub(super) driven: &'a Driven,
+    pub(super) observed: &'a Observed,
 }
 
 /// How a run ends: its last events, and what its row says.

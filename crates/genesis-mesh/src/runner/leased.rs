@@ -1,6 +1,6 @@
 //! The store as a run sees it: what it keeps in its thread goes through its writer, under its lease.
 //!
-//! Owns: `LeasedStore`, and waiting for a store that can't be read now.
+//! Owns: `LeasedStore`, waiting for a store that can't be read now, and not waiting for ever.
 //! Never: lets a run that has lost its lease keep anything.
 
 use super::writer::RunWriter;
@@ -13,6 +13,7 @@ use genesis_mesh_core::store::{
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// A store whose appends are commits of one run.
 pub(super) struct LeasedStore {
@@ -37,6 +38,17 @@ pub(super) async fn patient<'a, T>(
             done => return done,
         }
     }
+}
+
+/// What a call of the store gives; one that does not return within `bound` has failed. A loop that waits for a call must not
+/// wait for ever: the next call may be answered.
+pub(super) async fn within<T>(
+    bound: Duration,
+    call: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let silent =
+        |_| StoreError::Unavailable { message: format!("no answer within {} ms", bound.as_millis()) };
+    timeout(bound, call).await.map_err(silent)?
 }
 
 impl fmt::Debug for LeasedStore {

@@ -27,6 +27,9 @@ pub struct RunnerOptions {
     pub poll: Duration,
     /// How often what has outlived its time is deleted; 60 s.
     pub sweep: Duration,
+    /// How long setup waits for a database that can't be reached or is still starting; 30 s, which a restart of PostgreSQL
+    /// takes no longer than as a rule. One that refuses this program is not waited for.
+    pub store_wait: Duration,
     /// The store is of this process alone: what is claimed when it starts was left by one that is gone.
     pub is_alone: bool,
     /// The clock and the random source, for the ids of runs and their seeds.
@@ -43,6 +46,7 @@ impl Default for RunnerOptions {
             log_bytes_max: 64 * 1024 * 1024,
             poll: Duration::from_millis(500),
             sweep: Duration::from_secs(60),
+            store_wait: Duration::from_secs(30),
             is_alone: false,
             ambient: Arc::new(SystemAmbient),
         }

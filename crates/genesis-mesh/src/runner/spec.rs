@@ -62,6 +62,9 @@ pub(super) struct Spec {
     pub(super) ask: Ask,
     /// The seed of answers whose request gives none.
     pub(super) seed: u64,
+    /// Whether it is told to the observer of the mesh that drives it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_observed: bool,
 }
 
 /// What two equal requests have in common.

@@ -43,6 +43,8 @@ pub struct Submission {
     pub metadata: Map<String, Value>,
     /// How long it is kept after its end, in milliseconds; `None`: until it is deleted.
     pub ttl_ms: Option<u64>,
+    /// Whether the mesh that drives it tells its observer: [`Mesh::observe`](crate::Mesh::observe).
+    pub is_observed: bool,
 }
 
 impl Submission {
@@ -57,10 +59,11 @@ impl Submission {
             principal: None,
             metadata: Map::new(),
             ttl_ms: None,
+            is_observed: false,
         }
     }
 
-    /// The same as a run that is kept has asked for, on the same thread.
+    /// The same as a run that is kept has asked for, on the same thread, to be kept as long.
     ///
     /// # Errors
     /// What the store has of it can't be read.
@@ -71,6 +74,7 @@ impl Submission {
             thread: named_thread(run).map(str::to_owned),
             principal: run.principal.clone(),
             metadata: run.metadata.clone(),
+            ttl_ms: run.ttl_ms,
             ..Self::new(run.agent.clone(), spec.ask)
         })
     }
@@ -175,7 +179,8 @@ fn new_run(hub: &Hub, submission: Submission) -> Result<NewRun, StartError> {
         key: format!("{}\n{key}", submission.principal.as_deref().unwrap_or_default()),
         body_hash: body_hash(&submission.agent, thread.as_deref(), &submission.ask),
     });
-    let spec = Spec { ask: submission.ask, seed: hub.options.ambient.random() };
+    let Submission { ask, is_observed, .. } = submission;
+    let spec = Spec { ask, seed: hub.options.ambient.random(), is_observed };
     let not_json = |error: serde_json::Error| InputError::at("", error.to_string());
     let input = serde_json::to_string(&spec).map_err(not_json)?;
     let stopped = Update::Done { usage: Usage::default(), finish_reason: FinishReason::Cancelled };

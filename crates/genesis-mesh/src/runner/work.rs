@@ -4,9 +4,10 @@
 //! Never: drives a run; each has a task of its own.
 
 use super::drive::begin;
-use super::error::LogError;
+use super::error::{LogError, WorksOnce};
 use super::hub::Hub;
 use super::job::last_event;
+use super::leased::within;
 use crate::update::Update;
 use futures_util::StreamExt;
 use genesis_mesh_core::bus::{Hint, Hints, Topic};
@@ -30,12 +31,15 @@ pub(crate) async fn work(
     hub: Arc<Hub>,
     stop: impl Future<Output = ()> + Send,
     drained: impl Future<Output = ()> + Send,
-) {
+) -> Result<(), WorksOnce> {
+    if hub.has_worked.swap(true, Ordering::Relaxed) {
+        return Err(WorksOnce);
+    }
     let _abort = hub.tasks.abort_guard();
     let _idle = Idle(&hub);
     // 1 Whoever had runs of a store of one process is gone.
     if hub.options.is_alone {
-        match hub.store.release_all().await {
+        match within(hub.options.lease, hub.store.release_all()).await {
             Ok(0) => {}
             Ok(runs) => tracing::info!(runs, "going on with the runs of the process before"),
             Err(error) => {
@@ -70,6 +74,7 @@ pub(crate) async fn work(
     }
     // 5 Followers of logs end.
     hub.tasks.end().await;
+    Ok(())
 }
 
 /// Whoever drops the work has no room for runs any more.
@@ -115,11 +120,21 @@ async fn idle(hub: &Hub) {
 async fn claims(hub: &Arc<Hub>, stopping: &CancellationToken) {
     let agents: Vec<String> = hub.agents.keys().cloned().collect();
     while !stopping.is_cancelled() {
-        let limit = hub.room().min(CLAIM_MAX);
+        if hub.stuck() > 0 {
+            // Others may do better; after a rest one run shows whether this mesh does, too.
+            let rest = timeout(hub.rest_time(), hub.unstuck.notified());
+            let _ = stopping.run_until_cancelled(rest).await;
+            if stopping.is_cancelled() {
+                return;
+            }
+        }
+        let limit = if hub.stuck() > 0 { hub.free().min(1) } else { hub.room().min(CLAIM_MAX) };
         let mut claimed = 0;
         if limit > 0 {
             let (owner, lease_ms) = (hub.options.owner.clone(), hub.options.lease_ms());
-            match hub.store.claim(Claim { owner, lease_ms, agents: agents.clone(), limit }).await {
+            let claim = hub.store.claim(Claim { owner, lease_ms, agents: agents.clone(), limit });
+            // Whatever it claims is nobody's again after the time of a lease.
+            match within(hub.options.lease, claim).await {
                 Ok(runs) => {
                     claimed = runs.len();
                     for run in runs {
@@ -142,7 +157,7 @@ async fn sweeps(hub: &Hub) {
     loop {
         ticks.tick().await;
         loop {
-            match hub.store.sweep(SWEEP_MAX).await {
+            match within(hub.options.sweep, hub.store.sweep(SWEEP_MAX)).await {
                 Ok(swept) if swept.runs == SWEEP_MAX || swept.threads == SWEEP_MAX => {}
                 Ok(_) => break,
                 Err(error) => {
@@ -163,12 +178,18 @@ async fn heartbeats(hub: &Hub) {
         if leases.is_empty() {
             continue;
         }
-        match hub.store.heartbeat(&leases, hub.options.lease_ms()).await {
+        // Three of them fit into a lease: one that is not answered costs no run its owner.
+        let beat = hub.store.heartbeat(&leases, hub.options.lease_ms());
+        match within(hub.options.lease / 3, beat).await {
             Ok(beats) => {
                 for (lease, beat) in leases.iter().zip(beats) {
                     match beat {
-                        Beat::Held(None) => {}
-                        Beat::Held(Some(kind)) => drop(hub.stop_here(lease.run, kind)),
+                        Beat::Held(wish) => {
+                            hub.beats(lease);
+                            if let Some(kind) = wish {
+                                hub.stop_here(lease.run, kind);
+                            }
+                        }
                         Beat::Lost => hub.lose(lease),
                     }
                 }
@@ -181,9 +202,10 @@ async fn heartbeats(hub: &Hub) {
 /// Hears what other processes say to runners.
 async fn hints(hub: &Hub) {
     loop {
-        match hub.bus.subscribe(Topic::Work).await {
-            Ok(heard) => hear(hub, heard).await,
-            Err(error) => tracing::debug!(%error, "no hints; the store is asked now and then"),
+        match timeout(hub.options.lease, hub.bus.subscribe(Topic::Work)).await {
+            Ok(Ok(heard)) => hear(hub, heard).await,
+            Ok(Err(error)) => tracing::debug!(%error, "no hints; the store is asked now and then"),
+            Err(_) => tracing::debug!("the bus is silent; the store is asked now and then"),
         }
         tokio::time::sleep(hub.options.poll).await;
     }
@@ -194,7 +216,7 @@ async fn hear(hub: &Hub, mut heard: Hints) {
         match hint {
             Hint::Queued | Hint::Missed => hub.work.notify_one(),
             Hint::Cancelled { run } if hub.leases().iter().any(|lease| lease.run == run) => {
-                if let Ok(Some(row)) = hub.store.run(run).await {
+                if let Ok(Some(row)) = within(hub.options.lease, hub.store.run(run)).await {
                     hub.stop_here(run, row.cancel.unwrap_or(CancelKind::Interrupt));
                 }
             }

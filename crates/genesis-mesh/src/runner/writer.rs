@@ -10,11 +10,12 @@ mod tests;
 
 use super::feed::Feed;
 use super::hub::Hub;
+use super::observed::Observed;
 use genesis_mesh_core::bus::Hint;
 use genesis_mesh_core::log::{Commit, Committed, Lease, LogEvent, NewEvent, RunEnd};
 use genesis_mesh_core::run::{FactRecord, TaskEnd};
 use genesis_mesh_core::store::{Appended, Entry, StoreError, ThreadKey};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
@@ -27,6 +28,9 @@ const WAITING_ENTRIES_MAX: usize = 64;
 /// The first and the longest wait before a commit that failed is tried again.
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_MAX: Duration = Duration::from_secs(1);
+/// A lease is extended so often while a commit fails before the run is given back: three leases. The store is there, so
+/// another mesh may be able to commit what this one is not.
+const BEATS_IN_VAIN: u32 = 9;
 
 /// The queue before the store.
 #[derive(Debug, Default)]
@@ -275,14 +279,29 @@ pub(super) struct Target<'a> {
     pub(super) lease: &'a Lease,
     pub(super) feed: &'a Feed,
     pub(super) lost: &'a CancellationToken,
+    /// How often the lease was extended.
+    pub(super) beats: &'a AtomicU32,
+    pub(super) observed: &'a Observed,
 }
 
 impl Target<'_> {
-    /// Commits; while the store can't be reached it is tried again, until the lease is known to be lost.
+    /// Commits; while the store can't be reached it is tried again, until the lease is known to be lost, or the store has
+    /// been there for all but this run's commits for too long.
     async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
         let mut wait = RETRY_FIRST;
+        let beats = self.beats.load(Ordering::Relaxed);
         loop {
-            match self.hub.store.commit(self.lease, commit.clone()).await {
+            let committed = tokio::select! {
+                biased;
+                committed = self.hub.store.commit(self.lease, commit.clone()) => committed,
+                () = self.lost.cancelled() => return Err(StoreError::Fenced { run: self.lease.run }),
+            };
+            match committed {
+                Err(error @ StoreError::Unavailable { .. })
+                    if self.beats.load(Ordering::Relaxed).wrapping_sub(beats) >= BEATS_IN_VAIN =>
+                {
+                    return Err(error);
+                }
                 Err(error) if error.is_retryable() => {
                     tracing::warn!(run = %self.lease.run, %error, "a commit is tried again");
                     tokio::select! {
@@ -291,7 +310,12 @@ impl Target<'_> {
                     }
                     wait = (wait * 2).min(RETRY_MAX);
                 }
-                done => return done,
+                done => {
+                    if done.is_ok() {
+                        self.hub.has_committed();
+                    }
+                    return done;
+                }
             }
         }
     }
@@ -312,6 +336,8 @@ impl Target<'_> {
             data: event.data.into(),
             memo: None,
         });
+        let events: Vec<LogEvent> = events.collect();
+        self.observed.tell(&events);
         self.feed.push(events);
         self.hub.bus.publish(Hint::Appended { run: self.lease.run, seq: committed.last_seq });
     }

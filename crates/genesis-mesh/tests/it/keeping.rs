@@ -65,7 +65,7 @@ async fn run(mesh: &Mesh, runs: &[(Option<&str>, &str)]) {
     };
     tokio::select! {
         () = ended => {}
-        () = mesh.work(std::future::pending(), std::future::pending()) => {}
+        worked = mesh.work(std::future::pending(), std::future::pending()) => worked.expect("it works once"),
     }
 }
 
@@ -96,6 +96,26 @@ async fn threads_that_an_agent_cannot_read_any_more_are_found_before_it_is_serve
     let checked = other.check_threads().await.expect("a store");
     assert_eq!(checked.unknown_agents.get("notes"), Some(&2));
     assert_eq!((checked.readable, checked.unreadable.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_mesh_waits_for_a_database_that_is_away_at_its_start_and_not_for_one_that_refuses() {
+    let cluster = PostgresCluster::start().await.expect("a cluster");
+    let set_up = async |url: String| {
+        let source = StoreSource::Postgres(url, PostgresOptions::default());
+        GenesisMesh::new().agent("notes", notes()).store(source).setup().await
+    };
+    cluster.stop().await.expect("a stop");
+    let (mesh, started) = tokio::join!(set_up(cluster.url()), cluster.start_again());
+    started.expect("a start");
+    run(&mesh.expect("a mesh"), &[(Some("t"), "a")]).await;
+    let nowhere = format!("{}nowhere", cluster.url().trim_end_matches("postgres"));
+    // Were it waited for, this would take as long as no test may.
+    let refused = set_up(nowhere).await.expect_err("there is no such database").to_string();
+    assert!(
+        refused.contains("the store refuses this program") && refused.contains("make the database"),
+        "{refused}"
+    );
 }
 
 /// All that a mesh tells of what it keeps.

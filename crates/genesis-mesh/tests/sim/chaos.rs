@@ -124,7 +124,10 @@ impl Chaos {
         let mesh = agents(&self.world.effects).store(Arc::clone(&store)).bus(bus).runner(options);
         let mesh = mesh.setup().await.expect("the mesh is right");
         let working = mesh.clone();
-        replica.work.spawn(async move { working.work(std::future::pending(), std::future::pending()).await });
+        replica.work.spawn(async move {
+            let worked = working.work(std::future::pending(), std::future::pending()).await;
+            worked.expect("a mesh works once");
+        });
         replica.store = Some(store);
         self.world.meshes.lock().unwrap()[number] = Some(mesh);
         self.world.say(|| format!("replica {} begins its life {}", replica.number, replica.lives));

@@ -90,7 +90,7 @@ impl Work {
         let Starter { app, principal, agent, .. } = starter.clone();
         let start: BoxFuture<'static, _> = Box::pin(async move {
             let place = (run, after);
-            let read = served::resume(&app, &principal, Surface::PlainSocket, Some(&agent), place).await?;
+            let read = served::resume(&app, &principal, Surface::PlainSocket, &agent, place).await?;
             // Whoever waits for a client to come back sees that it did.
             app.mesh.store().watch(run).await.map_err(LogError::from)?;
             Ok(Started::Log(Box::new(read)))

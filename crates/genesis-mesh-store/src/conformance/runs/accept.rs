@@ -14,6 +14,9 @@ use genesis_mesh_core::run::RunId;
 use genesis_mesh_core::store::StoreError;
 use serde_json::{Map, json};
 
+/// A hundred years.
+const CENTURY_MS: u64 = 100 * 365 * 86_400_000;
+
 fn keyed(id: u128, key: &str, body_hash: u128) -> NewRun {
     NewRun { idempotency: Some(IdempotencyKey { key: key.to_owned(), body_hash }), ..new(id) }
 }
@@ -38,6 +41,11 @@ pub(super) async fn reads_back(store: &dyn RunStore) -> Outcome {
     same("its input", &run.input, &given.input)?;
     same("its principal", &run.principal, &given.principal)?;
     same("its metadata", &run.metadata, &metadata)?;
+    // A store may keep less than for ever, if it is long enough.
+    holds("how long it is kept", run.ttl_ms.is_some_and(|ttl_ms| ttl_ms > CENTURY_MS))?;
+    let short = store.accept(NewRun { ttl_ms: Some(1_500), ..new(1) }).await?.run;
+    same("how long a short one is kept", &short.ttl_ms, &Some(1_500))?;
+    same("one that is kept", &store.accept(new(2)).await?.run.ttl_ms, &None)?;
     same("its status", &run.status, &RunStatus::Queued)?;
     same("its counts", &(run.epoch, run.attempt, run.last_seq, run.watched), &(0, 0, 1, 0))?;
     same("when it changed", &run.updated_at_ms, &run.created_at_ms)?;

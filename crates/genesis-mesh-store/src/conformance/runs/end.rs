@@ -4,13 +4,13 @@
 //! Never: cancels a run; `cancel.rs` does.
 
 use super::samples::{
-    all, claim, claim_one, claimed, commit, ending, entries, events, fact, on, run, start, start_briefly,
-    step, texts, undoing,
+    all, claim, claim_one, claimed, commit, ending, entries, events, fact, last, on, run, start,
+    start_briefly, step, texts, undoing,
 };
 use crate::conformance::samples::{begins, chain, ended, found, key, lineage_of, pending, snapshot, within};
 use crate::conformance::{Outcome, holds, same};
-use genesis_mesh_core::log::{Commit, EventClass, RunEnd, RunStatus, RunStore};
-use genesis_mesh_core::run::{FactRecord, Namespace};
+use genesis_mesh_core::log::{CancelKind, Commit, EventClass, RunEnd, RunStatus, RunStore};
+use genesis_mesh_core::run::{FactRecord, Namespace, RunId};
 use genesis_mesh_core::store::{HistoryQuery, StoreError, ThreadKey};
 use serde_json::json;
 
@@ -100,6 +100,30 @@ pub(super) async fn rolls_back(store: &dyn RunStore) -> Outcome {
     store.commit(&next, ending(2, RunStatus::Succeeded)).await?;
     same("the lineage of the next", &lineage_of(store, &outer, None).await?, &vec![1, 2, 3, 4, 5])?;
     same("facts at 4", &facts_at(store, &outer, 4).await?, &Some(vec![ended(3, "next")]))
+}
+
+pub(super) async fn honours_wish(store: &dyn RunStore) -> Outcome {
+    chain(store, &key("t"), 1).await?;
+    let lease = start(store, on("t", 1)).await?;
+    store.commit(&lease, step(1, key("t"), 2, Some(1))).await?;
+    store.cancel(RunId(1), CancelKind::Rollback, last("never")).await?;
+    // Its owner has not heard of it.
+    let end =
+        Commit { entries: vec![(key("t"), vec![begins(3, Some(2))])], ..ending(2, RunStatus::Succeeded) };
+    let committed = store.commit(&lease, end.clone()).await?;
+    same("the wish that the commit tells", &committed.cancel, &Some(CancelKind::Rollback))?;
+    same("its status", &run(store, 1).await?.status, &RunStatus::Succeeded)?;
+    same("its log", &texts(store, 1).await?, &all(&["accepted", "step", "end"]))?;
+    same("the thread", &history(store, &key("t")).await?, &vec![1])?;
+    let again = store.commit(&lease, end).await?;
+    same("the same end again", &again.last_seq, &committed.last_seq)?;
+    same("the thread then", &history(store, &key("t")).await?, &vec![1])?;
+    // The weaker wish undoes nothing.
+    let lease = start(store, on("t", 2)).await?;
+    store.commit(&lease, step(1, key("t"), 2, Some(1))).await?;
+    store.cancel(RunId(2), CancelKind::Interrupt, last("never")).await?;
+    store.commit(&lease, ending(2, RunStatus::Cancelled)).await?;
+    same("a thread that is kept", &history(store, &key("t")).await?, &vec![2, 1])
 }
 
 pub(super) async fn leaves_others(store: &dyn RunStore) -> Outcome {

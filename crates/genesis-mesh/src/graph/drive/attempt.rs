@@ -4,7 +4,7 @@
 //! Never: records anything; the step does, once the task has ended for good.
 
 use super::tell::ENDS;
-use crate::graph::error::{NodeError, Reason};
+use crate::graph::error::{GraphRunError, NodeError, Reason};
 use crate::graph::live::Live;
 use crate::graph::live::NodeCore;
 use crate::graph::live::{Answers, Attempt, Context, HandledFailure};
@@ -12,7 +12,7 @@ use crate::graph::output::Output;
 use crate::graph::policy::{CachePolicy, CallOptions, Effect, RetryPolicy, TimeoutPolicy};
 use futures_util::FutureExt;
 use genesis_mesh_core::graph::NodeId;
-use genesis_mesh_core::run::{Fact, Failure, Task, TaskInput, TaskWrite};
+use genesis_mesh_core::run::{Fact, FactRecord, Failure, Task, TaskInput, TaskWrite};
 use serde_json::Value;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::AtomicU32;
@@ -288,4 +288,18 @@ pub(in crate::graph) async fn settle_call(
         live.tell_ended(task, record, is_cached).await.map_err(NodeError::from)?;
     }
     result
+}
+
+/// Tells the end of a call that an earlier attempt has kept, and may not have told.
+pub(in crate::graph) async fn tell_kept_call(
+    live: &Arc<Live>,
+    task: &Task,
+    writes: Vec<TaskWrite>,
+) -> Result<(), GraphRunError> {
+    let fact = Fact::TaskFinished { task: task.id, writes, answers: Vec::new() };
+    let record = FactRecord::told(&fact, &live.machine())?;
+    match record {
+        Some(record) => live.tell_ended(task, record, true).await,
+        None => Ok(()),
+    }
 }

@@ -14,6 +14,7 @@ use genesis_mesh_core::run::{
     TaskWrite,
 };
 use genesis_mesh_core::store::{HistoryQuery, Link, StoreError, ThreadKey};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -46,17 +47,32 @@ impl Beginning {
             Some(thread) => load(&self.core.topology, thread, &self.ns, self.at).await?,
             None => Machine::new(Arc::clone(&self.core.topology), self.ns.clone()),
         };
-        self.begin_with(machine, start).await
+        let first = match (&start, &self.env.thread) {
+            (Start::Recover, Some(thread)) => first_step(thread, &self.ns, &self.env.metadata).await?,
+            _ => None,
+        };
+        self.begin_from(machine, start, first).await
     }
 
     /// As [`Beginning::begin`], from a machine that is replayed already.
     pub(in crate::graph) async fn begin_with(
         self,
-        mut machine: Machine,
+        machine: Machine,
         start: Start,
     ) -> Result<Arc<Live>, GraphRunError> {
+        self.begin_from(machine, start, None).await
+    }
+
+    /// As [`Beginning::begin_with`], of a run whose first checkpoint is of the step `first`, if it has one already.
+    async fn begin_from(
+        self,
+        mut machine: Machine,
+        start: Start,
+        first: Option<i64>,
+    ) -> Result<Arc<Live>, GraphRunError> {
         let origin = machine.head();
-        machine.limit(self.env.recursion_limit, self.breakpoints.clone());
+        let first = first.unwrap_or_else(|| machine.step());
+        machine.limit_from(first, self.env.recursion_limit, self.breakpoints.clone());
         let is_resuming = origin.is_some() && !matches!(start, Start::Input(_));
         let keeper = Keeper::of(&self.env, &self.ns, origin.map(|head| head.id));
         let Self { core, env, ns, parents, at, .. } = self;
@@ -145,6 +161,17 @@ impl Live {
             .map(|interrupt| interrupt.id.clone())
             .collect()
     }
+}
+
+/// The step of the first checkpoint that the run of these metadata has made; `None` if there is none yet.
+async fn first_step(
+    thread: &Thread,
+    ns: &Namespace,
+    metadata: &Map<String, Value>,
+) -> Result<Option<i64>, StoreError> {
+    let key = ThreadKey { thread: thread.id.clone(), ns: ns.clone() };
+    let query = HistoryQuery { filter: metadata.clone(), ..HistoryQuery::default() };
+    Ok(thread.store.history(&key, query).await?.last().map(|checkpoint| checkpoint.step))
 }
 
 async fn newest(thread: &Thread, ns: &Namespace) -> Result<Option<CheckpointId>, StoreError> {

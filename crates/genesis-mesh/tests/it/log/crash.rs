@@ -3,7 +3,7 @@
 use super::faulty::{Fault, FaultyStore};
 use super::world::{LONG_ENOUGH, Working, World, count, done, error, messages, update};
 use crate::graph::ground::{Count, Log, signs};
-use genesis_mesh::graph::{Context, Graph, NodeError, START, Send, Sent};
+use genesis_mesh::graph::{Context, END, Graph, NodeError, START, Send, Sent};
 use genesis_mesh::log::{LogEvent, RunStatus};
 use genesis_mesh::state::Snapshot;
 use genesis_mesh::{Ask, FinishReason, GenesisMesh, Submission, Update, Usage};
@@ -195,6 +195,45 @@ async fn a_run_that_comes_no_further_is_begun_five_times_and_then_fails() {
     assert_eq!(error(&log), "run_poisoned");
     let row = working.row(run).await;
     assert_eq!((row.status, row.attempt, row.epoch), (RunStatus::Failed, 6, 7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limit_of_steps_goes_on_counting_after_a_crash() {
+    let steps = Count::default();
+    let agents = || {
+        let counted = steps.clone();
+        let turns = move |log: Snapshot<Log>| {
+            counted.one();
+            async move {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                Log::update().x(log.x + 1)
+            }
+        };
+        let graph = Graph::builder("round").node("turns", turns).edge(START, "turns").branch_to(
+            "turns",
+            |log: &Log| if log.x < 1_000 { "turns" } else { END },
+            ["turns", END],
+        );
+        GenesisMesh::new().agent("round", graph.build().unwrap().with_recursion_limit(10))
+    };
+    // With an input, on a new thread and on one that has a past, and where that one stands: then no step is the input's.
+    let world = World::new();
+    let asks: [(Ask, u32, u32); 4] =
+        [(json!({}).into(), 0, 10), (json!({}).into(), 3, 10), (Ask::GoOn, 0, 12), (Ask::GoOn, 3, 12)];
+    for (ask, crashes, limit) in asks {
+        let before = steps.get();
+        let mut working = Working::on(world.mesh(agents()).await).await;
+        let run = working.submit(Submission::new("round", ask).thread("t")).await;
+        for _ in 0..crashes {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            working.kill().await;
+            working = Working::on(world.mesh(agents()).await).await;
+        }
+        assert_eq!(error(&working.log(run).await), "recursion_limit");
+        // A task that was cut runs again.
+        assert_eq!(steps.get() - before, limit + crashes, "after {crashes} crashes");
+        working.kill().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -84,3 +84,72 @@ async fn work_is_found_after_an_outage_and_runs_that_were_accepted_before_it_end
     working.log(run.id).await;
     assert_eq!(working.row(run.id).await.status, RunStatus::Succeeded);
 }
+
+/// One word each three seconds: longer than two leases.
+const LONG: &str = "[[rule]]\ntext = \"Once upon a time there was one\"\ndelay_ms = 3000";
+
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_that_hangs_costs_a_run_no_owner() {
+    let world = World::new();
+    let store = FaultyStore::with(&world.store, |call, number| {
+        if call == "heartbeat" && number == 2 { Fault::Hangs } else { Fault::None }
+    });
+    let first = Working::on(world.mesh_over(tale(LONG), &store).await).await;
+    let run = first.submit(Submission::new("tale", prompt())).await;
+    let _second = Working::on(world.mesh_with(tale(LONG), &world.store, world.options()).await).await;
+    assert_eq!(text(&first.log(run).await), STORY);
+    assert_eq!(first.row(run).await.epoch, 1, "the leases were kept all the time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_whose_calls_hang_at_the_start_is_asked_again() {
+    for hanging in ["claim", "release_all", "sweep"] {
+        let world = World::new();
+        let store = FaultyStore::with(&world.store, move |call, number| {
+            if call == hanging && number == 1 { Fault::Hangs } else { Fault::None }
+        });
+        let mut options = world.options();
+        options.is_alone = true;
+        let mesh = world.mesh_with(tale(SLOW), &store, options).await;
+        let kept = Submission { ttl_ms: Some(1), ..Submission::new("tale", prompt()) };
+        let run = mesh.submit(kept).await.unwrap().run.id;
+        let working = Working::on(mesh).await;
+        assert_eq!(text(&working.log(run).await), STORY, "{hanging}");
+        tokio::time::sleep(Duration::from_secs(300)).await;
+        assert_eq!(working.mesh.get(run).await.unwrap(), None, "what has outlived its time goes: {hanging}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mesh_that_can_claim_and_not_commit_gives_its_runs_to_others() {
+    let world = World::new();
+    let store =
+        FaultyStore::with(&world.store, |call, _| if call == "commit" { Fault::Before } else { Fault::None });
+    let bad = Working::on(world.mesh_over(tale(SLOW), &store).await).await;
+    let mut runs = Vec::new();
+    for _ in 0..3 {
+        runs.push(bad.submit(Submission::new("tale", prompt())).await);
+    }
+    let mut options = world.options();
+    options.owner = "good".to_owned();
+    let good = Working::on(world.mesh_with(tale(SLOW), &world.store, options).await).await;
+    for run in runs {
+        assert_eq!(text(&good.log(run).await), STORY);
+        let row = good.row(run).await;
+        assert_eq!((row.owner.as_deref(), row.status), (Some("good"), RunStatus::Succeeded));
+    }
+    // It rests; what comes is for the other, at once.
+    let begun = tokio::time::sleep(Duration::ZERO).deadline();
+    let run = bad.submit(Submission::new("tale", prompt())).await;
+    assert_eq!(text(&good.log(run).await), STORY);
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    // And when it can commit again it works as before.
+    good.kill().await;
+    store.set(|_, _| Fault::None);
+    let run = bad.submit(Submission::new("tale", prompt())).await;
+    assert_eq!(text(&bad.log(run).await), STORY);
+    let begun = tokio::time::sleep(Duration::ZERO).deadline();
+    let run = bad.submit(Submission::new("tale", prompt())).await;
+    assert_eq!((text(&bad.log(run).await).as_str(), bad.row(run).await.epoch), (STORY, 1));
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}

@@ -64,6 +64,25 @@ async fn a_busy_thread_refuses_stops_or_undoes_as_the_new_run_says() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_that_is_tried_again_is_kept_as_long_as_the_first() {
+    let world = World::new();
+    let working = Working::on(world.mesh(tale(SLOW)).await).await;
+    for ttl_ms in [None, Some(90_000)] {
+        let first = working.submit(Submission { ttl_ms, ..Submission::new("tale", prompt()) }).await;
+        let again = Submission::again(&working.row(first).await).expect("it can be read");
+        let again = working.submit(again).await;
+        working.log(again).await;
+        assert_eq!(working.row(again).await.ttl_ms, ttl_ms);
+        tokio::time::sleep(Duration::from_secs(200)).await;
+        assert_eq!(
+            working.mesh.get(again).await.unwrap().is_none(),
+            ttl_ms.is_some(),
+            "it goes with its time"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_same_request_with_the_same_key_is_the_same_run() {
     let world = World::new();
     let working = Working::on(world.mesh(tale(SLOW)).await).await;

@@ -134,6 +134,8 @@ async fn a_run_that_is_cut_at_any_commit_passes_no_breakpoint_by_itself() {
     let asks = [json!({}).into(), Ask::GoOn, Ask::GoOn];
     let (wanted, statuses, commits) = runs(stops, &asks, None).await;
     assert_eq!(output(&wanted[2]), json!({"log": ["a", "b", "c"]}));
+    use RunStatus::{Interrupted, Succeeded};
+    assert_eq!(statuses, [Interrupted, Interrupted, Succeeded], "a breakpoint is no end of the work");
     for place in 0..asks.len() {
         for cut in 0..=commits {
             let (logs, cut_statuses, _) = runs(stops, &asks, Some((place, cut))).await;

@@ -117,6 +117,20 @@ async fn a_mesh_that_stops_lets_runs_end_and_gives_back_what_does_not() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_mesh_works_once_and_a_second_time_says_so() {
+    let world = World::new();
+    let mesh = world.mesh(tale(SLOW)).await;
+    let working = Working::on(mesh.clone()).await;
+    let pending = std::future::pending::<()>;
+    let refused = mesh.work(pending(), pending()).await.expect_err("it works");
+    assert_eq!((refused.code(), refused.is_retryable()), ("mesh_works_once", false));
+    let run = working.submit(Submission::new("tale", prompt())).await;
+    assert_eq!(text(&working.log(run).await), STORY, "the first one is not disturbed");
+    working.stop().await;
+    mesh.work(pending(), pending()).await.expect_err("it has worked");
+}
+
 fn now() -> tokio::time::Instant {
     tokio::time::sleep(Duration::ZERO).deadline()
 }

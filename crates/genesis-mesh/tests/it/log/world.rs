@@ -138,7 +138,7 @@ impl Working {
                 drop(begins.await);
                 tokio::time::sleep(drain).await;
             };
-            working.work(stopped, drained).await;
+            working.work(stopped, drained).await.expect("a mesh works once");
         });
         // It has begun before anything is submitted.
         tokio::time::sleep(Duration::from_millis(1)).await;
