@@ -62,9 +62,10 @@ impl From<PoolError> for Fault {
         match error {
             PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
                 // Nothing was sent yet.
+                let text = told(&error);
                 Self::Other(match Self::from(error) {
                     Self::Lost(_) => {
-                        unavailable("the connection was lost while it was made; is the server starting?")
+                        unavailable(format!("{text}; look whether the server runs and can be reached"))
                     }
                     fault => fault.error(),
                 })

@@ -186,9 +186,13 @@ fn set_up(connection: &Connection) -> Result<(), StoreError> {
             "the file system allows no write-ahead log ({mode}); use a local disk"
         )));
     }
-    // FULL: a commit returns when the log is on disk. Deleted rows are overwritten with zeros.
+    // FULL: a commit returns when the log is on disk. Deleted rows are overwritten with zeros. Each page is looked at when
+    // it is read, so that damage is told before anything is done by it.
     connection
-        .execute_batch("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = OFF;")
+        .execute_batch(
+            "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = OFF;
+             PRAGMA cell_size_check = ON;",
+        )
         .map_err(fault)?;
     set(connection, "journal_size_limit", LOG_BYTES_MAX)
 }
