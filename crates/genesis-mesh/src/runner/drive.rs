@@ -74,6 +74,9 @@ async fn drive(hub: Arc<Hub>, claimed: Claimed, driven: Driven, feed: Arc<Feed>)
         Err(StoreError::Fenced { .. } | StoreError::UnknownRun { .. }) => {
             tracing::warn!(run = %run.id, epoch = lease.epoch, "the run is another's now; what it did here is dropped");
         }
+        Err(error) if error.is_retryable() => {
+            tracing::warn!(run = %run.id, %error, "a run could not be given back; its lease runs out");
+        }
         Err(error) => tracing::error!(run = %run.id, %error, "the run can't be written; its lease runs out"),
         Ok(()) if !feed.is_over() => {
             if let Err(error) = hub.store.release(std::slice::from_ref(&lease)).await {

@@ -24,6 +24,8 @@ const WAITING_BYTES_MAX: usize = 256 * 1024;
 /// The first and the longest wait before a commit that failed is tried again.
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_MAX: Duration = Duration::from_secs(1);
+/// So long a stop waits for a store that is away, once runs are given back: two of the longest waits.
+const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The queue before the store.
 #[derive(Debug, Default)]
@@ -236,8 +238,23 @@ pub(super) struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// Commits; while the store can't be reached it is tried again, until the lease is known to be lost.
+    /// Commits; while the store can't be reached it is tried again, until the lease is known to be lost or this process
+    /// is to end. What nobody was told is made again by whoever goes on.
     async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
+        let given_up = async {
+            self.hub.gives_back.cancelled().await;
+            tokio::time::sleep(STOP_PATIENCE).await;
+        };
+        tokio::select! {
+            biased;
+            done = self.commit_patiently(commit) => done,
+            () = given_up => Err(StoreError::Unavailable {
+                message: "it was not there when this process ended; the run goes on where its log ends".to_owned(),
+            }),
+        }
+    }
+
+    async fn commit_patiently(&self, commit: &Commit) -> Result<Committed, StoreError> {
         let mut wait = RETRY_FIRST;
         loop {
             match self.hub.store.commit(self.lease, commit.clone()).await {
