@@ -29,7 +29,8 @@ mod tests;
 
 use crate::clock::{self, Clock};
 use crate::parts::{CarryError, Counts, Part};
-use fault::{is_damage, unavailable};
+use crate::rows::unavailable;
+use fault::is_damage;
 use genesis_mesh_core::BoxFuture;
 use genesis_mesh_core::run::{CheckpointId, Namespace};
 use genesis_mesh_core::store::{

@@ -3,10 +3,10 @@
 //! Owns: which of its codes is which error, the advice that goes with it, and whether the connection is lost.
 //! Never: names a password; who calls retries, if the error says so.
 
+use crate::rows::{corrupt, unavailable};
 use deadpool_postgres::{HookError, PoolError, TimeoutType};
 use genesis_mesh_core::store::StoreError;
 use std::error::Error as _;
-use std::fmt;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
@@ -119,12 +119,4 @@ fn told(error: &Error) -> String {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
     }
-}
-
-pub(super) fn corrupt(what: impl fmt::Display) -> StoreError {
-    StoreError::Corrupt { message: format!("{what}; restore a backup of the database") }
-}
-
-pub(super) fn unavailable(what: impl fmt::Display) -> StoreError {
-    StoreError::Unavailable { message: what.to_string() }
 }

@@ -3,9 +3,9 @@
 //! Owns: which of SQLite's codes is which error, and the advice that goes with it.
 //! Never: retries; who calls may, if the error says so.
 
+use crate::rows::{corrupt, unavailable};
 use genesis_mesh_core::store::StoreError;
 use rusqlite::{Error, ErrorCode, ffi};
-use std::fmt;
 
 /// How it begins to say that the file itself is damaged, and not one record in it.
 const DAMAGED: &str = "the file is damaged: ";
@@ -55,12 +55,4 @@ fn damaged(error: &Error) -> StoreError {
 /// Whether the file is damaged; else one record is, and others can be read.
 pub(super) fn is_damage(error: &StoreError) -> bool {
     matches!(error, StoreError::Corrupt { message } if message.starts_with(DAMAGED))
-}
-
-pub(super) fn corrupt(what: impl fmt::Display) -> StoreError {
-    StoreError::Corrupt { message: format!("{what}; restore a backup of the file") }
-}
-
-pub(super) fn unavailable(what: impl fmt::Display) -> StoreError {
-    StoreError::Unavailable { message: what.to_string() }
 }

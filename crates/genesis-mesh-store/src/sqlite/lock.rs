@@ -3,7 +3,7 @@
 //! Owns: the lock file beside the database. The system frees it when its process ends, however that ends.
 //! Never: deletes the lock file: two processes could then hold locks of two files of one name.
 
-use super::fault::unavailable;
+use crate::rows::unavailable;
 use genesis_mesh_core::store::StoreError;
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;

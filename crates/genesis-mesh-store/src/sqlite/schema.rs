@@ -4,7 +4,8 @@
 //! Never: reads or writes what a thread has.
 //! Flow: the writer's connection migrates first; readers open after that.
 
-use super::fault::{fault, unavailable};
+use super::fault::fault;
+use crate::rows::unavailable;
 use genesis_mesh_core::store::StoreError;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use std::path::Path;

@@ -210,16 +210,20 @@ async fn a_lease_ends_by_the_clock_of_the_store() {
     assert_eq!(store.sweep(9).await.expect("a sweep").runs, 1);
 }
 
-#[tokio::test]
-async fn a_damaged_log_is_told_and_no_event_is_made_up() {
-    let folder = folder();
-    let path = folder.path().join("t.db");
-    let store = SqliteStore::open(&path).expect("a store");
+/// A run with a hundred facts, more than fits into one page.
+async fn keep_a_long_log(path: &Path) {
+    let store = SqliteStore::open(path).expect("a store");
     let lease = start(&store, new(1)).await;
     for number in 1..=100 {
         store.commit(&lease, fact(number, &"x".repeat(500))).await.expect("a commit");
     }
-    drop(store);
+}
+
+#[tokio::test]
+async fn a_damaged_log_is_told_and_no_event_is_made_up() {
+    let folder = folder();
+    let path = folder.path().join("t.db");
+    keep_a_long_log(&path).await;
     damage(&path);
     let found = match SqliteStore::open(&path) {
         Ok(store) => store.events(RunId(1), 0, 999).await.map(|events| events.len()),
@@ -259,12 +263,7 @@ fn what_the_system_refuses_is_told_apart_by_what_helps() {
 async fn a_store_that_has_met_damage_takes_nothing_new_and_says_so() {
     let folder = folder();
     let path = folder.path().join("t.db");
-    let store = SqliteStore::open(&path).expect("a store");
-    let lease = start(&store, new(1)).await;
-    for number in 1..=100 {
-        store.commit(&lease, fact(number, &"x".repeat(500))).await.expect("a commit");
-    }
-    drop(store);
+    keep_a_long_log(&path).await;
     let mut bytes = fs::read(&path).expect("the database");
     for page in bytes.chunks_mut(4096).filter(|page| page.windows(99).any(|part| part == [b'x'; 99])) {
         page.fill(0xa5);
