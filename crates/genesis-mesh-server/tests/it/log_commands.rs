@@ -4,6 +4,11 @@ use crate::access;
 use crate::binary::{Script, program};
 use crate::desk::Desk;
 use crate::logs::{asking, post};
+use crate::puppet::Puppet;
+use genesis_mesh::graph::{END, Graph, START};
+use genesis_mesh::state::Snapshot;
+use genesis_mesh::{GenesisMesh, State};
+use genesis_mesh_server::ServeOptions;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -226,12 +231,51 @@ async fn a_thread_is_listed_shown_exported_as_one_document_and_deleted() {
 
     let document = read(&desk, &["threads", "export", "a/b"]).await;
     assert_eq!(document["thread"]["state"]["interrupts"][0]["value"], "why?");
-    assert_eq!((&document["runs"][0]["run_id"], &document["history_is_whole"]), (&json!(run), &json!(true)));
+    assert_eq!(document["runs"][0]["run_id"], json!(run));
     let events = document["runs"][0]["events"].as_array().unwrap();
     assert_eq!(events.len() as u64, document["runs"][0]["last_seq"].as_u64().unwrap());
     assert_eq!(document["history"][0]["next"], json!(["ask"]));
     assert_eq!(said(&desk, &["threads", "delete", "a/b"]).await, "a/b is deleted\n");
     assert!(refused(&desk, &["threads", "show", "a/b"]).await.contains("(thread_not_found)"));
+}
+
+/// A graph that counts.
+#[derive(Debug, Clone, Default, State)]
+struct Counted {
+    n: u64,
+}
+
+async fn count(state: Snapshot<Counted>) -> CountedUpdate {
+    Counted::update().n(state.n + 1)
+}
+
+#[tokio::test]
+async fn a_history_is_read_in_pages_and_exported_whole() {
+    // More than the server gives at once.
+    const STEPS: u64 = 1_100;
+    let graph = Graph::builder("count").node("count", count).edge(START, "count");
+    let graph = graph.branch("count", |state: &Counted| if state.n < STEPS { "count" } else { END }).build();
+    let puppet = Puppet::new();
+    let graph = graph.expect("a graph").with_recursion_limit(2_000);
+    let mesh = GenesisMesh::new().model("puppet", puppet.clone()).agent("count", graph);
+    let desk = Desk::of(mesh, puppet, ServeOptions::default()).await;
+    let body = json!({"agent": "count", "input": {"n": 0}, "thread_id": "t"});
+    let run = post(&desk, "/v1/runs", "", &body).await.1["run_id"].as_str().unwrap().to_owned();
+    said(&desk, &["runs", "follow", &run]).await;
+
+    let first = desk.get("/v1/threads/t/history?limit=2").await.2;
+    assert_eq!((&first["data"][0]["values"]["n"], &first["has_more"]), (&json!(STEPS), &json!(true)));
+    let last = first["data"][1]["checkpoint_id"].as_str().unwrap().to_owned();
+    let next = desk.get(&format!("/v1/threads/t/history?limit=1000&before={last}")).await.2;
+    assert_eq!(next["data"][0]["values"]["n"], json!(STEPS - 2));
+    let (status, _, refused) = desk.get("/v1/threads/t/history?before=x").await;
+    assert_eq!((status, &refused["error"]["code"]), (400, &json!("invalid_query")));
+
+    let document = read(&desk, &["threads", "export", "t"]).await;
+    let history = document["history"].as_array().unwrap();
+    let counts: Vec<u64> = history.iter().filter_map(|row| row["values"]["n"].as_u64()).collect();
+    // The input is the oldest.
+    assert_eq!(counts, (0..=STEPS).rev().collect::<Vec<_>>());
 }
 
 /// A server that keeps its runs in `database`, which is stopped when `work` is done.
