@@ -5,11 +5,14 @@ use crate::binary::{Script, program};
 use crate::desk::Desk;
 use crate::logs::{asking, post};
 use crate::puppet::Puppet;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use genesis_mesh::graph::{END, Graph, START};
 use genesis_mesh::state::Snapshot;
 use genesis_mesh::{GenesisMesh, State};
 use genesis_mesh_server::ServeOptions;
 use serde_json::{Value, json};
+use std::cell::Cell;
 use std::path::Path;
 use std::process::{Output, Stdio};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -117,38 +120,45 @@ async fn breaking(to: std::net::SocketAddr, cut: &'static str) -> (String, impl 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let passing = async move {
-        let mut has_cut = false;
-        // One connection after another: the client under test has one at a time.
+        let has_cut = Cell::new(false);
+        let mut connections = FuturesUnordered::new();
         loop {
-            let (mut client, _) = listener.accept().await.unwrap();
-            let mut server = TcpStream::connect(to).await.unwrap();
-            let (mut asked, mut told) = (vec![0; 4096], vec![0; 4096]);
-            loop {
-                tokio::select! {
-                    read = client.read(&mut asked) => match read {
-                        Ok(0) | Err(_) => break,
-                        Ok(count) => server.write_all(&asked[..count]).await.unwrap(),
-                    },
-                    read = server.read(&mut told) => match read {
-                        Ok(0) | Err(_) => break,
-                        Ok(count) => {
-                            let bytes = &told[..count];
-                            let text = String::from_utf8_lossy(bytes).into_owned();
-                            match text.find(cut).filter(|_| !has_cut) {
-                                Some(place) => {
-                                    has_cut = true;
-                                    client.write_all(&bytes[..place]).await.unwrap();
-                                    break;
-                                }
-                                None => client.write_all(bytes).await.unwrap(),
-                            }
-                        }
-                    },
-                }
+            // A client may open the next one before it has put the last one back.
+            tokio::select! {
+                accepted = listener.accept() => connections.push(pass(accepted.unwrap().0, to, cut, &has_cut)),
+                Some(()) = connections.next() => {}
             }
         }
     };
     (address, passing)
+}
+
+/// Passes on between a client and the server, up to the cut.
+async fn pass(mut client: TcpStream, to: std::net::SocketAddr, cut: &str, has_cut: &Cell<bool>) {
+    let mut server = TcpStream::connect(to).await.unwrap();
+    let (mut asked, mut told) = (vec![0; 4096], vec![0; 4096]);
+    loop {
+        tokio::select! {
+            read = client.read(&mut asked) => match read {
+                Ok(0) | Err(_) => return,
+                Ok(count) => server.write_all(&asked[..count]).await.unwrap(),
+            },
+            read = server.read(&mut told) => match read {
+                Ok(0) | Err(_) => return,
+                Ok(count) => {
+                    let bytes = &told[..count];
+                    let text = String::from_utf8_lossy(bytes).into_owned();
+                    match text.find(cut).filter(|_| !has_cut.get()) {
+                        Some(place) => {
+                            has_cut.set(true);
+                            return client.write_all(&bytes[..place]).await.unwrap();
+                        }
+                        None => client.write_all(bytes).await.unwrap(),
+                    }
+                }
+            },
+        }
+    }
 }
 
 #[tokio::test]
