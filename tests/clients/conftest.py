@@ -107,6 +107,16 @@ def running(*arguments, environment=None, binary=BINARY):
         server.kill()
 
 
+def does_not_start(*arguments, **options):
+    """What a server says that ends before it serves; nobody can take that for an end in order."""
+    server = Server(*arguments, **options)
+    try:
+        assert server.wait() == 1 and not server.address, server.output
+        return server.output
+    finally:
+        server.kill()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _binary():
     assert BINARY.is_file(), f"{BINARY} is missing: cargo build, or name another in GENESIS_MESH_BIN"

@@ -11,6 +11,7 @@ mod clock;
 mod weight;
 mod task;
 mod parts;
+mod rows;
 mod memory;
 mod sqlite;
 mod postgres;

@@ -31,9 +31,10 @@ pub use connect::PostgresOptions;
 pub(crate) use schema::KNOWN;
 
 use crate::parts::{CarryError, Counts, Part};
+use crate::rows::unavailable;
 use connect::{Pools, at};
 use deadpool_postgres::{Client, ClientWrapper, Object, Transaction};
-use fault::{Fault, unavailable};
+use fault::Fault;
 use genesis_mesh_core::BoxFuture;
 use genesis_mesh_core::run::{CheckpointId, Namespace};
 use genesis_mesh_core::store::{

@@ -29,7 +29,8 @@ mod tests;
 
 use crate::clock::{self, Clock};
 use crate::parts::{CarryError, Counts, Part};
-use fault::unavailable;
+use crate::rows::unavailable;
+use fault::is_damage;
 use genesis_mesh_core::BoxFuture;
 use genesis_mesh_core::run::{CheckpointId, Namespace};
 use genesis_mesh_core::store::{
@@ -39,7 +40,7 @@ use lock::Lock;
 pub(crate) use schema::KNOWN;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 use writer::Care;
@@ -57,6 +58,8 @@ pub struct SqliteStore {
     writer: Option<mpsc::Sender<writer::Job>>,
     reading: Vec<JoinHandle<()>>,
     writing: Option<JoinHandle<()>>,
+    /// The first sign that the file is damaged.
+    damage: OnceLock<StoreError>,
     _lock: Lock,
 }
 
@@ -127,6 +130,7 @@ impl SqliteStore {
             writer: Some(writer),
             reading,
             writing: Some(writing),
+            damage: OnceLock::new(),
             _lock: lock,
         })
     }
@@ -138,7 +142,7 @@ impl SqliteStore {
         make: impl Fn(&rusqlite::Connection, i64) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let Some(writer) = &self.writer else { return Err(unavailable("the store is closed")) };
-        writer::change(writer, care, make).await.map_err(|error| at(&self.path, error))
+        writer::change(writer, care, make).await.map_err(|error| self.told(error))
     }
 
     /// The version of the schema in the file `path`; `None` if there is none. Makes and changes nothing.
@@ -191,7 +195,23 @@ impl SqliteStore {
         look: impl FnOnce(&rusqlite::Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let Some(readers) = &self.readers else { return Err(unavailable("the store is closed")) };
-        readers::read(readers, look).await.map_err(|error| at(&self.path, error))
+        readers::read(readers, look).await.map_err(|error| self.told(error))
+    }
+
+    /// The error, with the file that it is about.
+    fn told(&self, error: StoreError) -> StoreError {
+        let is_damage = is_damage(&error);
+        let error = at(&self.path, error);
+        if is_damage {
+            // The first one is as good as any other.
+            let _ = self.damage.set(error.clone());
+        }
+        error
+    }
+
+    /// What is damaged takes nothing new, though it may still have room for it: nobody knows what would be overwritten.
+    fn takes_new(&self) -> Result<(), StoreError> {
+        self.damage.get().map_or(Ok(()), |error| Err(error.clone()))
     }
 }
 

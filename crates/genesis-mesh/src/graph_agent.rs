@@ -53,12 +53,12 @@ pub(crate) trait GraphAgent: Send + Sync + fmt::Debug {
     /// Where a thread stands, as JSON.
     fn state(&self, store: Arc<dyn Store>, thread: String) -> BoxFuture<'static, Result<Value, RunError>>;
 
-    /// Where a thread stood at its newest checkpoints, newest first.
+    /// Where a thread stood at its checkpoints, newest first.
     fn states(
         &self,
         store: Arc<dyn Store>,
         thread: String,
-        limit: usize,
+        query: HistoryQuery,
     ) -> BoxFuture<'static, Result<Vec<Value>, RunError>>;
 }
 
@@ -158,12 +158,11 @@ impl<S: State> GraphAgent for Graph<S> {
         &self,
         store: Arc<dyn Store>,
         thread: String,
-        limit: usize,
+        query: HistoryQuery,
     ) -> BoxFuture<'static, Result<Vec<Value>, RunError>> {
         let thread = self.clone().with_store(store).thread(thread);
         Box::pin(async move {
-            let newest = HistoryQuery { limit: Some(limit), ..HistoryQuery::default() };
-            let snapshots = thread.history(newest).await.map_err(|error| RunError::graph(&error))?;
+            let snapshots = thread.history(query).await.map_err(|error| RunError::graph(&error))?;
             Ok(snapshots.iter().map(shown).collect())
         })
     }

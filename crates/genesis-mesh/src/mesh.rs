@@ -17,7 +17,7 @@ use genesis_mesh_core::Model;
 use genesis_mesh_core::bus::Bus;
 use genesis_mesh_core::log::{self, CancelKind, CancelOutcome, RunQuery, RunStore, Seq};
 use genesis_mesh_core::run::RunId;
-use genesis_mesh_core::store::Store;
+use genesis_mesh_core::store::{HistoryQuery, Store};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -164,10 +164,10 @@ impl Mesh {
         &self,
         agent: &str,
         thread: &str,
-        limit: usize,
+        query: HistoryQuery,
     ) -> Result<Vec<Value>, RunError> {
         match self.graph(agent)? {
-            Some(graph) => graph.states(self.threads(), thread.to_owned(), limit).await,
+            Some(graph) => graph.states(self.threads(), thread.to_owned(), query).await,
             None => Ok(Vec::new()),
         }
     }

@@ -149,7 +149,10 @@ fn one_thread(thread: &Value) -> Value {
 }
 
 fn history() -> Value {
-    paged(of_thread("readThread", "The checkpoints of a thread, newest first")).answers(200, &any()).json()
+    paged(of_thread("readThread", "The checkpoints of a thread, newest first"))
+        .query("before", "Made before this checkpoint", &json!({"type": "string"}))
+        .answers(200, &of(&list(&json!({"type": "object"}))))
+        .json()
 }
 
 fn delete_thread() -> Value {

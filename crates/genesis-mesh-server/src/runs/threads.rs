@@ -13,7 +13,9 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use genesis_mesh::graph::CheckpointId;
 use genesis_mesh::log::{RunQuery, ThreadInfo, ThreadQuery};
+use genesis_mesh::store::HistoryQuery;
 use genesis_mesh::{thread_label, thread_name};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -22,6 +24,12 @@ use std::sync::Arc;
 #[derive(Debug, Deserialize)]
 pub(super) struct ListQuery {
     offset: Option<usize>,
+    limit: Option<usize>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct HistoryPage {
+    before: Option<String>,
     limit: Option<usize>,
 }
 
@@ -96,17 +104,26 @@ pub(super) async fn history(
     State(app): State<Arc<App>>,
     Extension(principal): Extension<Principal>,
     thread: Result<Path<String>, PathRejection>,
-    query: Result<Query<ListQuery>, QueryRejection>,
+    query: Result<Query<HistoryPage>, QueryRejection>,
 ) -> Result<Response, ErrorAnswer> {
     let Query(query) = query.map_err(|error| invalid_query(&error.body_text()))?;
+    let before = query.before.as_deref().map(checkpoint_id).transpose()?;
     let (info, agent) = find_readable(&app, &principal, thread).await?;
     let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
+    let asked = HistoryQuery { before, limit: Some(limit + 1), ..HistoryQuery::default() };
     let data = match agent {
-        Some(agent) => app.mesh.thread_history(&agent, &info.id, limit).await,
+        Some(agent) => app.mesh.thread_history(&agent, &info.id, asked).await,
         None => Ok(Vec::new()),
     };
-    let data = data.map_err(|error| ErrorAnswer::from(&error))?;
-    Ok(Json(json!({"object": "list", "data": data})).into_response())
+    let mut data = data.map_err(|error| ErrorAnswer::from(&error))?;
+    let has_more = data.len() > limit;
+    data.truncate(limit);
+    Ok(Json(json!({"object": "list", "data": data, "has_more": has_more})).into_response())
+}
+
+/// The checkpoint that a page begins after.
+fn checkpoint_id(text: &str) -> Result<CheckpointId, ErrorAnswer> {
+    text.parse().map_err(|_| invalid_query(&format!("before={text:?} is no id of a checkpoint")))
 }
 
 /// Deletes a thread with its checkpoints and its runs, whatever they do.

@@ -4,7 +4,15 @@ use crate::access;
 use crate::binary::{Script, program};
 use crate::desk::Desk;
 use crate::logs::{asking, post};
+use crate::puppet::Puppet;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use genesis_mesh::graph::{END, Graph, START};
+use genesis_mesh::state::Snapshot;
+use genesis_mesh::{GenesisMesh, State};
+use genesis_mesh_server::ServeOptions;
 use serde_json::{Value, json};
+use std::cell::Cell;
 use std::path::Path;
 use std::process::{Output, Stdio};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -112,38 +120,45 @@ async fn breaking(to: std::net::SocketAddr, cut: &'static str) -> (String, impl 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let passing = async move {
-        let mut has_cut = false;
-        // One connection after another: the client under test has one at a time.
+        let has_cut = Cell::new(false);
+        let mut connections = FuturesUnordered::new();
         loop {
-            let (mut client, _) = listener.accept().await.unwrap();
-            let mut server = TcpStream::connect(to).await.unwrap();
-            let (mut asked, mut told) = (vec![0; 4096], vec![0; 4096]);
-            loop {
-                tokio::select! {
-                    read = client.read(&mut asked) => match read {
-                        Ok(0) | Err(_) => break,
-                        Ok(count) => server.write_all(&asked[..count]).await.unwrap(),
-                    },
-                    read = server.read(&mut told) => match read {
-                        Ok(0) | Err(_) => break,
-                        Ok(count) => {
-                            let bytes = &told[..count];
-                            let text = String::from_utf8_lossy(bytes).into_owned();
-                            match text.find(cut).filter(|_| !has_cut) {
-                                Some(place) => {
-                                    has_cut = true;
-                                    client.write_all(&bytes[..place]).await.unwrap();
-                                    break;
-                                }
-                                None => client.write_all(bytes).await.unwrap(),
-                            }
-                        }
-                    },
-                }
+            // A client may open the next one before it has put the last one back.
+            tokio::select! {
+                accepted = listener.accept() => connections.push(pass(accepted.unwrap().0, to, cut, &has_cut)),
+                Some(()) = connections.next() => {}
             }
         }
     };
     (address, passing)
+}
+
+/// Passes on between a client and the server, up to the cut.
+async fn pass(mut client: TcpStream, to: std::net::SocketAddr, cut: &str, has_cut: &Cell<bool>) {
+    let mut server = TcpStream::connect(to).await.unwrap();
+    let (mut asked, mut told) = (vec![0; 4096], vec![0; 4096]);
+    loop {
+        tokio::select! {
+            read = client.read(&mut asked) => match read {
+                Ok(0) | Err(_) => return,
+                Ok(count) => server.write_all(&asked[..count]).await.unwrap(),
+            },
+            read = server.read(&mut told) => match read {
+                Ok(0) | Err(_) => return,
+                Ok(count) => {
+                    let bytes = &told[..count];
+                    let text = String::from_utf8_lossy(bytes).into_owned();
+                    match text.find(cut).filter(|_| !has_cut.get()) {
+                        Some(place) => {
+                            has_cut.set(true);
+                            return client.write_all(&bytes[..place]).await.unwrap();
+                        }
+                        None => client.write_all(bytes).await.unwrap(),
+                    }
+                }
+            },
+        }
+    }
 }
 
 #[tokio::test]
@@ -226,12 +241,51 @@ async fn a_thread_is_listed_shown_exported_as_one_document_and_deleted() {
 
     let document = read(&desk, &["threads", "export", "a/b"]).await;
     assert_eq!(document["thread"]["state"]["interrupts"][0]["value"], "why?");
-    assert_eq!((&document["runs"][0]["run_id"], &document["history_is_whole"]), (&json!(run), &json!(true)));
+    assert_eq!(document["runs"][0]["run_id"], json!(run));
     let events = document["runs"][0]["events"].as_array().unwrap();
     assert_eq!(events.len() as u64, document["runs"][0]["last_seq"].as_u64().unwrap());
     assert_eq!(document["history"][0]["next"], json!(["ask"]));
     assert_eq!(said(&desk, &["threads", "delete", "a/b"]).await, "a/b is deleted\n");
     assert!(refused(&desk, &["threads", "show", "a/b"]).await.contains("(thread_not_found)"));
+}
+
+/// A graph that counts.
+#[derive(Debug, Clone, Default, State)]
+struct Counted {
+    n: u64,
+}
+
+async fn count(state: Snapshot<Counted>) -> CountedUpdate {
+    Counted::update().n(state.n + 1)
+}
+
+#[tokio::test]
+async fn a_history_is_read_in_pages_and_exported_whole() {
+    // More than the server gives at once.
+    const STEPS: u64 = 1_100;
+    let graph = Graph::builder("count").node("count", count).edge(START, "count");
+    let graph = graph.branch("count", |state: &Counted| if state.n < STEPS { "count" } else { END }).build();
+    let puppet = Puppet::new();
+    let graph = graph.expect("a graph").with_recursion_limit(2_000);
+    let mesh = GenesisMesh::new().model("puppet", puppet.clone()).agent("count", graph);
+    let desk = Desk::of(mesh, puppet, ServeOptions::default()).await;
+    let body = json!({"agent": "count", "input": {"n": 0}, "thread_id": "t"});
+    let run = post(&desk, "/v1/runs", "", &body).await.1["run_id"].as_str().unwrap().to_owned();
+    said(&desk, &["runs", "follow", &run]).await;
+
+    let first = desk.get("/v1/threads/t/history?limit=2").await.2;
+    assert_eq!((&first["data"][0]["values"]["n"], &first["has_more"]), (&json!(STEPS), &json!(true)));
+    let last = first["data"][1]["checkpoint_id"].as_str().unwrap().to_owned();
+    let next = desk.get(&format!("/v1/threads/t/history?limit=1000&before={last}")).await.2;
+    assert_eq!(next["data"][0]["values"]["n"], json!(STEPS - 2));
+    let (status, _, refused) = desk.get("/v1/threads/t/history?before=x").await;
+    assert_eq!((status, &refused["error"]["code"]), (400, &json!("invalid_query")));
+
+    let document = read(&desk, &["threads", "export", "t"]).await;
+    let history = document["history"].as_array().unwrap();
+    let counts: Vec<u64> = history.iter().filter_map(|row| row["values"]["n"].as_u64()).collect();
+    // The input is the oldest.
+    assert_eq!(counts, (0..=STEPS).rev().collect::<Vec<_>>());
 }
 
 /// A server that keeps its runs in `database`, which is stopped when `work` is done.

@@ -1,5 +1,7 @@
 //! Carrying: from SQLite into PostgreSQL and back nothing is lost, and what could lose something is refused.
 
+mod retention;
+
 use super::*;
 use crate::testing::PostgresCluster;
 use genesis_mesh_core::log::{

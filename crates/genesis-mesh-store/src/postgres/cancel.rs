@@ -4,9 +4,10 @@
 //! Never: ends a run that somebody works on; its owner does.
 
 use super::change::{lock_thread, remove_history, remove_runs};
-use super::fault::{Fault, corrupt};
+use super::fault::Fault;
 use super::run::NOW;
 use super::value::{Id, read_name, read_number};
+use crate::rows::corrupt;
 use deadpool_postgres::{Client, Transaction};
 use genesis_mesh_core::log::{CancelKind, CancelOutcome, EventClass, NewEvent, RunStatus};
 use genesis_mesh_core::run::RunId;

@@ -3,8 +3,9 @@
 //! Owns: the options, the pools, and the bounds that keep a call from waiting for ever.
 //! Never: tells a password, in an error or in a log.
 
-use super::fault::{Fault, hopeless, unavailable};
+use super::fault::{Fault, hopeless};
 use super::{in_use, schema};
+use crate::rows::unavailable;
 use deadpool_postgres::{
     Client, Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts,
 };

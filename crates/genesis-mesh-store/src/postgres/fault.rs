@@ -3,6 +3,7 @@
 //! Owns: which of its codes is which error, the advice that goes with it, and whether the connection is lost.
 //! Never: names a password; who calls retries, if the error says so.
 
+use crate::rows::{corrupt, unavailable};
 use deadpool_postgres::{HookError, PoolError, TimeoutType};
 use genesis_mesh_core::store::StoreError;
 use std::error::Error as _;
@@ -81,10 +82,11 @@ impl From<PoolError> for Fault {
         match error {
             PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
                 // Nothing was sent yet.
+                let text = told(&error);
                 match Self::from(error) {
-                    Self::Lost(_) => Self::Other(unavailable(
-                        "the connection was lost while it was made; is the server starting?",
-                    )),
+                    Self::Lost(_) => Self::Other(unavailable(format!(
+                        "{text}; look whether the server runs and can be reached"
+                    ))),
                     Self::Refused(error) => Self::Refused(error),
                     fault => Self::Other(fault.error()),
                 }
@@ -140,15 +142,7 @@ fn told(error: &Error) -> String {
     }
 }
 
-pub(super) fn corrupt(what: impl fmt::Display) -> StoreError {
-    StoreError::Corrupt { message: format!("{what}; restore a backup of the database") }
-}
-
 /// What no waiting mends.
 pub(super) fn hopeless(what: impl fmt::Display) -> StoreError {
     StoreError::Refused { message: what.to_string() }
-}
-
-pub(super) fn unavailable(what: impl fmt::Display) -> StoreError {
-    StoreError::Unavailable { message: what.to_string() }
 }

@@ -3,13 +3,13 @@
 //! Owns: the statements that only read threads.
 //! Never: reads a history as a whole if a page of it is enough.
 
-use super::fault::{Fault, corrupt};
-use super::rows::{COLUMNS, checkpoint_of};
-use super::value::{Id, count, from_json, name, read_name};
+use super::fault::Fault;
+use super::rows::checkpoint_of;
+use super::value::{Id, count, name, read_name};
+use crate::rows::{COLUMNS, corrupt, fits, from_json};
 use deadpool_postgres::Client;
-use genesis_mesh_core::run::{CheckpointId, FactRecord, Namespace, Source};
+use genesis_mesh_core::run::{CheckpointId, FactRecord, Namespace};
 use genesis_mesh_core::store::{Checkpoint, HistoryQuery, Link, StoreError, ThreadKey};
-use serde_json::{Map, Value};
 
 /// A filter is applied to pages of so many checkpoints.
 const PAGE: usize = 256;
@@ -85,15 +85,6 @@ pub(super) async fn history(
         }
     }
     Ok(found)
-}
-
-fn fits(checkpoint: &Checkpoint, filter: &Map<String, Value>) -> bool {
-    let source = |source: Source| serde_json::to_value(source).unwrap_or(Value::Null);
-    filter.iter().all(|(name, wanted)| match name.as_str() {
-        "source" => source(checkpoint.source) == *wanted,
-        "step" => wanted.as_i64() == Some(checkpoint.step),
-        _ => checkpoint.metadata.get(name).unwrap_or(&Value::Null) == wanted,
-    })
 }
 
 pub(super) async fn namespaces(client: &Client, thread: &str) -> Result<Vec<Namespace>, Fault> {

@@ -5,10 +5,11 @@
 //! Flow: runs are locked in the order of their ids, then graphs in that of their names, so that groups of several
 //! processes don't wait for each other in a circle; the next statement sees what those who held them before have done.
 
-use super::fault::{Fault, corrupt};
+use super::fault::Fault;
 use super::job::{Done, Job};
 use super::rows::NO_SNAPSHOT;
 use super::value::{Id, count, number, read_number};
+use crate::rows::corrupt;
 use deadpool_postgres::Client;
 use futures_util::future::join;
 use genesis_mesh_core::log::CancelKind;
@@ -311,11 +312,11 @@ impl<'a> Columns<'a> {
             self.need_spaces.push(&rows.ns);
             self.need_ids.push(*id);
         }
-        for row in &rows.checkpoints {
+        for (place, row) in &rows.checkpoints {
             self.checkpoint_graphs.push(graph);
-            self.checkpoint_ids.push(row.id);
-            self.checkpoint_places.push(row.place);
-            self.parents.push(row.parent);
+            self.checkpoint_ids.push(Id(row.id.0));
+            self.checkpoint_places.push(*place);
+            self.parents.push(row.parent.map(|parent| Id(parent.0)));
             self.steps.push(row.step);
             self.sources.push(row.source);
             self.times.push(row.created_at_ms);

@@ -6,8 +6,9 @@
 
 use super::export::counts;
 use super::fault::Fault;
-use super::value::{Id, name, number, span, to_json};
+use super::value::{Id, name, number, span};
 use crate::parts::{CarryError, CheckpointPart, Counts, GraphPart, Part, RunPart};
+use crate::rows::to_json;
 use deadpool_postgres::Transaction;
 use genesis_mesh_core::log::{LogEvent, ThreadInfo};
 use tokio::sync::mpsc::Receiver;

@@ -4,7 +4,8 @@
 //! Never: runs a statement.
 
 use super::rows::GraphRows;
-use super::value::{Id, to_json};
+use super::value::Id;
+use crate::rows::to_json;
 use genesis_mesh_core::log::{CancelKind, Commit, Committed, Lease, NewEvent};
 use genesis_mesh_core::store::{Entry, StoreError, ThreadKey};
 use std::collections::HashSet;

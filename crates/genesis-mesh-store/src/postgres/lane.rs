@@ -4,9 +4,10 @@
 //! Never: answers before what it answers is on disk; has two changes to one run or graph on their way at one time.
 //! Flow: jobs wait in a bounded queue while a group commits; then all that wait are the next group.
 
-use super::fault::{Fault, unavailable};
+use super::fault::Fault;
 use super::group::{self, Outcomes};
 use super::job::{Done, Job, Taken};
+use crate::rows::unavailable;
 use crate::task;
 use deadpool_postgres::{Object, Pool};
 use genesis_mesh_core::store::StoreError;

@@ -3,8 +3,9 @@
 //! Owns: the columns of a run and of an event, and the statements that only read runs.
 //! Never: changes anything.
 
-use super::fault::{Fault, corrupt};
-use super::value::{Id, count, from_json, name, number, read_name, read_number};
+use super::fault::Fault;
+use super::value::{Id, count, name, number, read_name, read_number};
+use crate::rows::{corrupt, from_json};
 use deadpool_postgres::Client;
 use genesis_mesh_core::log::{CancelKind, EventClass, LogEvent, Run, RunQuery, RunStatus, Seq};
 use genesis_mesh_core::run::RunId;

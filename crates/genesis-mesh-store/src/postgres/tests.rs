@@ -213,6 +213,8 @@ async fn a_database_that_is_away_is_told_and_found_again() {
         let text = error.to_string();
         assert!(text.contains("PostgreSQL at mesh@127.0.0.1") && !text.contains("a-password"), "{text}");
     }
+    let text = store.check().await.expect_err("it is away").to_string();
+    assert!(text.contains("refused") && text.contains("look whether the server runs"), "{text}");
     cluster.start_again().await.expect("a start");
     store.check().await.expect("it is there again");
     store.append(&key(1), step(1, 1).entries.remove(0).1).await.expect("an append");

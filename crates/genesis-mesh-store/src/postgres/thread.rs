@@ -6,7 +6,8 @@
 use super::change::{lock_thread, remove};
 use super::fault::Fault;
 use super::run::NOW;
-use super::value::{Id, count, from_json, name, read_name, span, to_json};
+use super::value::{Id, count, name, read_name, span};
+use crate::rows::{from_json, to_json};
 use deadpool_postgres::{Client, Transaction};
 use genesis_mesh_core::log::{ThreadInfo, ThreadQuery};
 use genesis_mesh_core::run::RunId;

@@ -3,11 +3,9 @@
 //! Owns: their forms, in both directions.
 //! Never: runs a statement.
 
-use super::fault::{Fault, corrupt};
+use super::fault::Fault;
+use crate::rows::corrupt;
 use bytes::{BufMut as _, BytesMut};
-use genesis_mesh_core::store::StoreError;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 use std::error::Error;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
@@ -85,12 +83,4 @@ pub(super) fn count(value: usize) -> i64 {
 
 pub(super) fn read_number(value: i64) -> Result<u64, Fault> {
     u64::try_from(value).map_err(|_| corrupt(format!("a number is {value}")).into())
-}
-
-pub(super) fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| corrupt(format!("a record has no JSON: {error}")))
-}
-
-pub(super) fn from_json<T: DeserializeOwned>(json: &str) -> Result<T, StoreError> {
-    serde_json::from_str(json).map_err(|error| corrupt(format!("a record is no longer its JSON: {error}")))
 }

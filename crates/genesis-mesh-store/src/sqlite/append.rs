@@ -5,9 +5,10 @@
 
 use super::fault::fault;
 use super::find::{fact_keys, key_of};
-use super::rows::{CheckpointRow, EntryRow, id_of};
+use super::rows::{EntryRow, id_of};
 use super::statement::run;
 use super::thread_rows::touch;
+use crate::rows::CheckpointRow;
 use genesis_mesh_core::run::CheckpointId;
 use genesis_mesh_core::store::{Appended, StoreError, ThreadKey};
 use rusqlite::{Connection, OptionalExtension as _};

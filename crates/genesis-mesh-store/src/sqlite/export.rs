@@ -3,13 +3,14 @@
 //! Owns: the order of a graph's entries, which is made of the counts of facts that checkpoints have.
 //! Never: begins a transaction; who calls has, so that all is of one moment.
 
-use super::fault::{corrupt, fault, unavailable};
+use super::fault::fault;
 use super::find::{fact_keys, graphs_of};
 use super::rows::Id;
 use super::run_rows::{event_keys, events_of, get};
 use super::statement::{column, first};
 use super::thread_rows::info_of;
 use crate::parts::{CheckpointPart, Counts, FactPart, GraphPart, Part, RunPart};
+use crate::rows::{corrupt, unavailable};
 use genesis_mesh_core::log::IdempotencyKey;
 use genesis_mesh_core::store::StoreError;
 use rusqlite::Connection;

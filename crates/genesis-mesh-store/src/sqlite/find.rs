@@ -3,12 +3,12 @@
 //! Owns: the statements that only read.
 //! Never: begins a transaction; who calls has, so that a read sees one moment.
 
-use super::fault::{corrupt, fault};
-use super::rows::{COLUMNS, Id, checkpoint_of, from_json, id_of, read_id};
-use genesis_mesh_core::run::{CheckpointId, FactRecord, Namespace, Source};
+use super::fault::fault;
+use super::rows::{Id, checkpoint_of, id_of, read_id};
+use crate::rows::{COLUMNS, corrupt, fits, from_json};
+use genesis_mesh_core::run::{CheckpointId, FactRecord, Namespace};
 use genesis_mesh_core::store::{Checkpoint, HistoryQuery, Link, StoreError, ThreadKey};
 use rusqlite::{Connection, OptionalExtension as _};
-use serde_json::{Map, Value};
 
 /// A checkpoint has at most 2 to this power of facts, and the database at most 2 to (63 - this) checkpoints.
 const FACT_BITS: u32 = 24;
@@ -166,15 +166,6 @@ pub(super) fn history(
         }
     }
     Ok(found)
-}
-
-fn fits(checkpoint: &Checkpoint, filter: &Map<String, Value>) -> bool {
-    let source = |source: Source| serde_json::to_value(source).unwrap_or(Value::Null);
-    filter.iter().all(|(name, wanted)| match name.as_str() {
-        "source" => source(checkpoint.source) == *wanted,
-        "step" => wanted.as_i64() == Some(checkpoint.step),
-        _ => checkpoint.metadata.get(name).unwrap_or(&Value::Null) == wanted,
-    })
 }
 
 pub(super) fn namespaces(read: &Connection, thread: &str) -> Result<Vec<Namespace>, StoreError> {

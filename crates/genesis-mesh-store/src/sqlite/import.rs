@@ -4,12 +4,13 @@
 //! Never: begins or ends a transaction; the writer does, around all of it.
 
 use super::export::counts;
-use super::fault::{corrupt, fault, unavailable};
+use super::fault::fault;
 use super::find::fact_keys;
-use super::rows::{Id, to_json};
+use super::rows::Id;
 use super::run_rows::{blob, event_keys, signed};
 use super::statement::run;
 use crate::parts::{CarryError, CheckpointPart, Counts, FactPart, GraphPart, Part, RunPart};
+use crate::rows::{corrupt, to_json, unavailable};
 use genesis_mesh_core::log::{LogEvent, ThreadInfo};
 use genesis_mesh_core::store::StoreError;
 use rusqlite::Connection;

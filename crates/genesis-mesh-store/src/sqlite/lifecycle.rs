@@ -6,13 +6,12 @@
 //! searched for work is in the indexes of those.
 
 use super::event_rows::push;
-use super::fault::corrupt;
 use super::remove::roll_back;
-use super::rows::to_json;
 use super::run_rows::{blob, cancel_of, get, key_of, signed, status_of};
 use super::statement::{column, first, run};
 use super::thread_rows::{begin_era, touch};
 use crate::clock::later;
+use crate::rows::{corrupt, to_json};
 use genesis_mesh_core::log::{
     Accepted, Beat, CancelKind, CancelOutcome, Claim, Claimed, EventClass, IfBusy, Lease, NewEvent, NewRun,
     Run, RunEnd, RunStatus,

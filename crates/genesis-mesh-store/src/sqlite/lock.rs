@@ -3,9 +3,10 @@
 //! Owns: the lock file beside the database. The system frees it when its process ends, however that ends.
 //! Never: deletes the lock file: two processes could then hold locks of two files of one name.
 
-use super::fault::unavailable;
+use crate::rows::unavailable;
 use genesis_mesh_core::store::StoreError;
 use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Held as long as it lives.
@@ -26,7 +27,15 @@ impl Lock {
         let path = beside(database);
         let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(|error| {
             let path = path.display();
-            unavailable(format!("{path} can't be written: {error}; let this user write the folder"))
+            let advice = match error.kind() {
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                    let message = format!("{path} can't be made: {error}; make room on the disk");
+                    return StoreError::Full { message };
+                }
+                ErrorKind::ReadOnlyFilesystem => "mount it for writing, or choose another folder",
+                _ => "let this user write the folder",
+            };
+            unavailable(format!("{path} can't be written: {error}; {advice}"))
         })?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),

@@ -1,6 +1,6 @@
 //! The contract `RunStore` on SQLite.
 //!
-//! Owns: which change waits for the disk, and which need not.
+//! Owns: which change waits for the disk, which need not, and which is refused once the file is known to be damaged.
 //! Never: runs a statement; the writer and the readers do.
 
 use super::commit::{self, CommitRows};
@@ -18,7 +18,10 @@ use genesis_mesh_core::store::StoreError;
 
 impl RunStore for SqliteStore {
     fn accept(&self, new: NewRun) -> BoxFuture<'_, Result<Accepted, StoreError>> {
-        Box::pin(self.change(Care::Durable, move |write, now_ms| lifecycle::accept(write, &new, now_ms)))
+        Box::pin(async move {
+            self.takes_new()?;
+            self.change(Care::Durable, move |write, now_ms| lifecycle::accept(write, &new, now_ms)).await
+        })
     }
 
     fn release_all(&self) -> BoxFuture<'_, Result<usize, StoreError>> {
@@ -26,7 +29,10 @@ impl RunStore for SqliteStore {
     }
 
     fn claim(&self, claim: Claim) -> BoxFuture<'_, Result<Vec<Claimed>, StoreError>> {
-        Box::pin(self.change(Care::Durable, move |write, now_ms| lifecycle::claim(write, &claim, now_ms)))
+        Box::pin(async move {
+            self.takes_new()?;
+            self.change(Care::Durable, move |write, now_ms| lifecycle::claim(write, &claim, now_ms)).await
+        })
     }
 
     fn heartbeat<'a>(
@@ -134,6 +140,9 @@ impl RunStore for SqliteStore {
     }
 
     fn check(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.change(Care::Durable, |write, _| pulse::check(write)))
+        Box::pin(async move {
+            self.takes_new()?;
+            self.change(Care::Durable, |write, _| pulse::check(write)).await
+        })
     }
 }

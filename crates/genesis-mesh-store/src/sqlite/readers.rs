@@ -3,8 +3,9 @@
 //! Owns: the connections that only read.
 //! Never: blocks an async thread; a read is sent and its answer is awaited.
 
-use super::fault::{fault, unavailable};
+use super::fault::fault;
 use super::schema::open_reader;
+use crate::rows::unavailable;
 use genesis_mesh_core::store::StoreError;
 use rusqlite::Connection;
 use std::path::Path;

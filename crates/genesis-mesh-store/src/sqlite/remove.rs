@@ -3,11 +3,12 @@
 //! Owns: the statements that delete; what they delete is to be in no file any more.
 //! Never: begins or ends a transaction; the writer does, around a group of changes.
 
-use super::fault::{corrupt, fault};
+use super::fault::fault;
 use super::find::{fact_keys, graph_of, graphs_of, way_to};
 use super::run_rows::event_keys;
 use super::statement::{column, run};
 use super::thread_rows::is_known;
+use crate::rows::corrupt;
 use genesis_mesh_core::log::Swept;
 use genesis_mesh_core::store::StoreError;
 use rusqlite::Connection;

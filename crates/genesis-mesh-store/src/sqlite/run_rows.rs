@@ -3,9 +3,9 @@
 //! Owns: the columns of `runs`, `texts` and `events`, and searches in them.
 //! Never: runs a statement that changes anything.
 
-use super::fault::{corrupt, fault};
-use super::rows::from_json;
+use super::fault::fault;
 use super::statement::first;
+use crate::rows::{corrupt, from_json};
 use genesis_mesh_core::log::{CancelKind, EventClass, LogEvent, Run, RunQuery, RunStatus, Seq};
 use genesis_mesh_core::run::RunId;
 use genesis_mesh_core::store::StoreError;

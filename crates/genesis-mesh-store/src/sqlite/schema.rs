@@ -4,7 +4,8 @@
 //! Never: reads or writes what a thread has.
 //! Flow: the writer's connection migrates first; readers open after that.
 
-use super::fault::{fault, unavailable};
+use super::fault::fault;
+use crate::rows::unavailable;
 use genesis_mesh_core::store::StoreError;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use std::path::Path;
@@ -186,9 +187,13 @@ fn set_up(connection: &Connection) -> Result<(), StoreError> {
             "the file system allows no write-ahead log ({mode}); use a local disk"
         )));
     }
-    // FULL: a commit returns when the log is on disk. Deleted rows are overwritten with zeros.
+    // FULL: a commit returns when the log is on disk. Deleted rows are overwritten with zeros. Each page is looked at when
+    // it is read, so that damage is told before anything is done by it.
     connection
-        .execute_batch("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = OFF;")
+        .execute_batch(
+            "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = OFF;
+             PRAGMA cell_size_check = ON;",
+        )
         .map_err(fault)?;
     set(connection, "journal_size_limit", LOG_BYTES_MAX)
 }

@@ -208,6 +208,7 @@ async fn a_fact_that_was_changed_by_hand_is_corrupt() {
     other.execute("UPDATE facts SET fact = '{\"fact\":\"nonsense\"}'", []).expect("an update");
     let error = store.lineage(&key("t"), None).await.expect_err("it was changed");
     assert_eq!(error.code(), "store_corrupt");
+    genesis_mesh_core::log::RunStore::check(&store).await.expect("one record is not the file");
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@
 //! Flow: an era begins when a run is claimed for the first time; what comes carries its number, so it can be undone.
 
 use super::fault::fault;
-use super::rows::{from_json, to_json};
 use super::statement::{first, run};
+use crate::rows::{from_json, to_json};
 use genesis_mesh_core::log::{ThreadInfo, ThreadQuery};
 use genesis_mesh_core::store::StoreError;
 use rusqlite::{Connection, Row};

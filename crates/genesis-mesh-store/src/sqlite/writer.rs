@@ -7,8 +7,9 @@
 #[cfg(test)]
 mod tests;
 
-use super::fault::{fault, unavailable};
+use super::fault::fault;
 use crate::clock::Clock;
+use crate::rows::unavailable;
 use genesis_mesh_core::store::StoreError;
 use rusqlite::Connection;
 use std::io;

@@ -94,6 +94,9 @@ async fn leave(hub: &Hub, lease: &Lease, written: Result<(), StoreError>, has_en
         Err(StoreError::Fenced { .. } | StoreError::UnknownRun { .. }) => {
             tracing::warn!(%run, epoch = lease.epoch, "the run is another's now; what it did here is dropped");
         }
+        Err(error) if error.is_retryable() && hub.gives_back.is_cancelled() => {
+            tracing::warn!(%run, %error, "a run could not be given back; its lease runs out");
+        }
         Err(error) if error.is_retryable() => {
             tracing::error!(%run, %error, "the store takes no commit of the run; another mesh may try it");
             hub.gets_stuck();

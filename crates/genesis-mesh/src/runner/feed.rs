@@ -5,6 +5,7 @@
 
 use super::pages::Pages;
 use genesis_mesh_core::log::{EventClass, LogEvent, Run, Seq};
+use genesis_mesh_core::store::StoreError;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -31,6 +32,8 @@ struct Tail {
     is_ended: bool,
     /// The run is gone from the store.
     is_gone: bool,
+    /// Why the log can't be read, until somebody tries again.
+    unreadable: Option<StoreError>,
     /// How many tasks drive the run in this process: two, while one that has lost its lease does not know it yet.
     drivers: usize,
     /// Whether a task follows the log.
@@ -51,6 +54,8 @@ pub(super) enum Found {
     Ended,
     /// The run was deleted.
     Gone,
+    /// The log can't be read.
+    Unreadable(StoreError),
 }
 
 impl Feed {
@@ -100,6 +105,7 @@ impl Feed {
     /// may be older than that; else it says where the log stands. Gives the number of the last event that there is.
     pub(super) fn open(&self, after: Seq, row: &Run) -> Seq {
         let mut tail = self.tail();
+        tail.unreadable = None;
         if !tail.is_followed && tail.drivers == 0 && tail.events.is_empty() {
             tail.is_ended |= row.status.is_end();
             // A log that goes on is read from here on once, for all who come.
@@ -120,7 +126,11 @@ impl Feed {
             return Found::Gone;
         }
         if cursor >= tail.last {
-            return if tail.is_ended { Found::Ended } else { Found::Nothing };
+            return match &tail.unreadable {
+                _ if tail.is_ended => Found::Ended,
+                Some(error) => Found::Unreadable(error.clone()),
+                None => Found::Nothing,
+            };
         }
         let Some(first) = tail.events.front().map(|event| event.seq) else { return Found::Older };
         match usize::try_from((cursor + 1).wrapping_sub(first)) {
@@ -138,7 +148,7 @@ impl Feed {
         notified.as_mut().enable();
         let is_news = {
             let tail = self.tail();
-            tail.last > cursor || tail.is_ended || tail.is_gone
+            tail.last > cursor || tail.is_ended || tail.is_gone || tail.unreadable.is_some()
         };
         if !is_news {
             notified.await;
@@ -153,6 +163,12 @@ impl Feed {
     /// The run is gone: readers end.
     pub(super) fn gone(&self) {
         self.tail().is_gone = true;
+        self.changed.notify_waiters();
+    }
+
+    /// The log can't be read, and waiting does not help: readers end when they have what there is.
+    pub(super) fn fails(&self, error: StoreError) {
+        self.tail().unreadable = Some(error);
         self.changed.notify_waiters();
     }
 
@@ -196,6 +212,7 @@ impl Tail {
     }
 
     fn must_be_followed(&self) -> bool {
-        self.readers > 0 && self.drivers == 0 && !self.is_ended && !self.is_gone
+        let is_over = self.is_ended || self.is_gone || self.unreadable.is_some();
+        self.readers > 0 && self.drivers == 0 && !is_over
     }
 }

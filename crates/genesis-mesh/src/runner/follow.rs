@@ -36,6 +36,10 @@ async fn follow_log(hub: Arc<Hub>, run: RunId, feed: Arc<Feed>) {
                 }
             }
             Ok(events) => feed.push(events),
+            Err(error) if !error.is_retryable() => {
+                tracing::error!(%run, %error, "a log can't be read");
+                feed.fails(error);
+            }
             Err(error) => {
                 tracing::debug!(%run, %error, "a log can't be followed now");
                 tokio::time::sleep(hub.options.poll).await;

@@ -104,6 +104,7 @@ impl Place {
                 },
                 Found::Ended => return None,
                 Found::Gone => return Some(Err(LogError::UnknownRun { run: self.run })),
+                Found::Unreadable(error) => return Some(Err(error.into())),
             }
         }
     }

@@ -31,6 +31,8 @@ const RETRY_MAX: Duration = Duration::from_secs(1);
 /// A lease is extended so often while a commit fails before the run is given back: three leases. The store is there, so
 /// another mesh may be able to commit what this one is not.
 const BEATS_IN_VAIN: u32 = 9;
+/// So long a stop waits for a store that is away, once runs are given back: two of the longest waits.
+const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The queue before the store.
 #[derive(Debug, Default)]
@@ -285,9 +287,24 @@ pub(super) struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// Commits; while the store can't be reached it is tried again, until the lease is known to be lost, or the store has
-    /// been there for all but this run's commits for too long.
+    /// Commits; while the store can't be reached it is tried again, until the lease is known to be lost, the store has been
+    /// there for all but this run's commits for too long, or this process is to end. What nobody was told is made again by
+    /// whoever goes on.
     async fn commit(&self, commit: &Commit) -> Result<Committed, StoreError> {
+        let given_up = async {
+            self.hub.gives_back.cancelled().await;
+            tokio::time::sleep(STOP_PATIENCE).await;
+        };
+        tokio::select! {
+            biased;
+            done = self.commit_patiently(commit) => done,
+            () = given_up => Err(StoreError::Unavailable {
+                message: "it was not there when this process ended; the run goes on where its log ends".to_owned(),
+            }),
+        }
+    }
+
+    async fn commit_patiently(&self, commit: &Commit) -> Result<Committed, StoreError> {
         let mut wait = RETRY_FIRST;
         let beats = self.beats.load(Ordering::Relaxed);
         loop {

@@ -70,7 +70,7 @@ pub enum SetupProblem {
     #[error("the mesh has no model; add one with `.model(name, …)`")]
     NoModel,
     /// The store could not be opened.
-    #[error("the store {store} could not be opened: {source}")]
+    #[error("the store {store} could not be opened ({}): {source}", .source.code())]
     StoreNotOpened {
         /// Where it is, without a password.
         store: String,

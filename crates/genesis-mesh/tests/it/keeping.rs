@@ -3,6 +3,7 @@
 use genesis_mesh::graph::{END, Graph, START};
 use genesis_mesh::log::{RunQuery, RunStatus};
 use genesis_mesh::state::Snapshot;
+use genesis_mesh::store::HistoryQuery;
 use genesis_mesh::{
     Ask, Counts, GenesisMesh, MemoryStore, Mesh, ModelSource, PostgresOptions, ScriptedModel, SqliteOptions,
     State, StoreSource, Submission, carry,
@@ -123,7 +124,7 @@ async fn told(mesh: &Mesh) -> Vec<Value> {
     let mut told = Vec::new();
     for thread in ["t", "u"] {
         told.push(mesh.thread_state("notes", thread).await.expect("a state"));
-        told.extend(mesh.thread_history("notes", thread, 99).await.expect("a history"));
+        told.extend(mesh.thread_history("notes", thread, HistoryQuery::default()).await.expect("a history"));
     }
     for run in mesh.runs(RunQuery::default()).await.expect("runs") {
         told.push(json!(format!("{run:?}")));

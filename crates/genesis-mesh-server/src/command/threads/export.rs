@@ -1,7 +1,7 @@
 //! A thread as one document.
 //!
-//! Owns: reading all pages of its runs and of their logs.
-//! Never: leaves out a part in silence: what the server does not give whole is said in the document.
+//! Owns: reading all pages of its runs, of their logs and of its history.
+//! Never: leaves out a part.
 
 use crate::command::remote::{Failure, Server, text};
 use serde_json::{Value, json};
@@ -14,28 +14,37 @@ const CHECKPOINTS: usize = 1_000;
 /// `thread` (with its state), `runs` (newest first, each with `events`), `history` (newest first).
 pub(super) async fn document(server: &Server, id: &str) -> Result<Value, Failure> {
     let thread = server.get(&["threads", id], &[]).await?;
-    let mut runs = Vec::new();
-    loop {
-        let mut query = vec![("thread_id", id.to_owned()), ("limit", RUNS.to_string())];
-        query.extend(runs.last().map(|run| ("before", text(run, "run_id"))));
-        let (page, has_more) = page(server.get(&["runs"], &query).await?);
-        let is_empty = page.is_empty();
-        runs.extend(page);
-        if !has_more || is_empty {
-            break;
-        }
-    }
+    let of_thread = [("thread_id", id.to_owned()), ("limit", RUNS.to_string())];
+    let mut runs = all(server, &["runs"], &of_thread, "run_id").await?;
     for run in &mut runs {
         let events = events(server, &text(run, "run_id")).await?;
         if let Some(fields) = run.as_object_mut() {
             fields.insert("events".to_owned(), Value::Array(events));
         }
     }
-    let query = [("limit", CHECKPOINTS.to_string())];
-    let (history, _) = page(server.get(&["threads", id, "history"], &query).await?);
-    // The server has no second page of these.
-    let is_whole = history.len() < CHECKPOINTS;
-    Ok(json!({"thread": thread, "runs": runs, "history": history, "history_is_whole": is_whole}))
+    let large = [("limit", CHECKPOINTS.to_string())];
+    let history = all(server, &["threads", id, "history"], &large, "checkpoint_id").await?;
+    Ok(json!({"thread": thread, "runs": runs, "history": history}))
+}
+
+/// All rows of a list that goes backwards; each page begins before the last row of the one before, which `id` names.
+async fn all(
+    server: &Server,
+    path: &[&str],
+    query: &[(&'static str, String)],
+    id: &str,
+) -> Result<Vec<Value>, Failure> {
+    let mut rows: Vec<Value> = Vec::new();
+    loop {
+        let mut query = query.to_vec();
+        query.extend(rows.last().map(|row| ("before", text(row, id))));
+        let (page, has_more) = page(server.get(path, &query).await?);
+        let is_empty = page.is_empty();
+        rows.extend(page);
+        if !has_more || is_empty {
+            return Ok(rows);
+        }
+    }
 }
 
 /// All events of a run's log.

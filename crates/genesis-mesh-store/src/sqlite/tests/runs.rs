@@ -6,6 +6,7 @@ use genesis_mesh_core::log::{
     RunStore, ThreadInfo, ThreadQuery,
 };
 use genesis_mesh_core::run::RunId;
+use rusqlite::ffi;
 use std::sync::atomic::AtomicI64;
 
 fn event(class: EventClass, text: &str) -> NewEvent {
@@ -209,16 +210,20 @@ async fn a_lease_ends_by_the_clock_of_the_store() {
     assert_eq!(store.sweep(9).await.expect("a sweep").runs, 1);
 }
 
-#[tokio::test]
-async fn a_damaged_log_is_told_and_no_event_is_made_up() {
-    let folder = folder();
-    let path = folder.path().join("t.db");
-    let store = SqliteStore::open(&path).expect("a store");
+/// A run with a hundred facts, more than fits into one page.
+async fn keep_a_long_log(path: &Path) {
+    let store = SqliteStore::open(path).expect("a store");
     let lease = start(&store, new(1)).await;
     for number in 1..=100 {
         store.commit(&lease, fact(number, &"x".repeat(500))).await.expect("a commit");
     }
-    drop(store);
+}
+
+#[tokio::test]
+async fn a_damaged_log_is_told_and_no_event_is_made_up() {
+    let folder = folder();
+    let path = folder.path().join("t.db");
+    keep_a_long_log(&path).await;
     damage(&path);
     let found = match SqliteStore::open(&path) {
         Ok(store) => store.events(RunId(1), 0, 999).await.map(|events| events.len()),
@@ -229,8 +234,52 @@ async fn a_damaged_log_is_told_and_no_event_is_made_up() {
 
 #[test]
 fn a_file_that_can_no_longer_be_written_is_told_with_what_to_do() {
-    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY_DBMOVED);
+    let code = ffi::Error::new(ffi::SQLITE_READONLY_DBMOVED);
     let error = fault::fault(rusqlite::Error::SqliteFailure(code, None));
     assert_eq!(error.code(), "store_unavailable");
     assert!(error.to_string().contains("let this user write the file and its folder"), "{error}");
+}
+
+#[test]
+fn what_the_system_refuses_is_told_apart_by_what_helps() {
+    for (code, name, advice) in [
+        (ffi::SQLITE_FULL, "store_full", "make room"),
+        (ffi::SQLITE_IOERR_SHMSIZE, "store_full", "make room"),
+        (ffi::SQLITE_IOERR_WRITE, "store_unavailable", "mounted read-only"),
+        (ffi::SQLITE_IOERR_FSYNC, "store_unavailable", "mounted read-only"),
+        (ffi::SQLITE_IOERR_READ, "store_unavailable", "the disk can't be read"),
+        (ffi::SQLITE_IOERR_CORRUPTFS, "store_corrupt", "restore a backup"),
+        (ffi::SQLITE_CORRUPT_INDEX, "store_corrupt", "restore a backup"),
+        (ffi::SQLITE_NOTADB, "store_corrupt", "restore a backup"),
+    ] {
+        let error = fault::fault(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+        assert_eq!(error.code(), name, "{error}");
+        assert!(error.to_string().contains(advice), "{error}");
+        assert_eq!(is_damage(&error), name == "store_corrupt", "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_has_met_damage_takes_nothing_new_and_says_so() {
+    let folder = folder();
+    let path = folder.path().join("t.db");
+    keep_a_long_log(&path).await;
+    let mut bytes = fs::read(&path).expect("the database");
+    for page in bytes.chunks_mut(4096).filter(|page| page.windows(99).any(|part| part == [b'x'; 99])) {
+        page.fill(0xa5);
+    }
+    fs::write(&path, bytes).expect("the database");
+    let store = SqliteStore::open(&path).expect("its tables are whole");
+    store.check().await.expect("nobody has looked there");
+    let met = store.events(RunId(1), 0, 999).await.expect_err("it is damaged");
+    assert!(met.to_string().contains("t.db: the file is damaged"), "{met}");
+    for error in [
+        store.check().await.expect_err("it is damaged"),
+        store.accept(new(2)).await.expect_err("it is damaged"),
+        store.claim(claim(1)).await.expect_err("it is damaged"),
+    ] {
+        assert_eq!(error, met);
+    }
+    // What is whole can be read.
+    assert_eq!(store.run(RunId(1)).await.expect("a read").expect("a run").last_seq, 101);
 }

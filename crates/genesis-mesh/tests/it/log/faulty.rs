@@ -24,6 +24,8 @@ pub(crate) enum Fault {
     After,
     /// It never returns, and nothing is done.
     Hangs,
+    /// What it wants is damaged.
+    Damaged,
 }
 
 /// What becomes of a call, and when.
@@ -109,6 +111,7 @@ impl FaultyStore {
             Fault::None => work.await,
             Fault::Before => Err(failed()),
             Fault::After => work.await.and_then(|_| Err(failed())),
+            Fault::Damaged => Err(StoreError::Corrupt { message: format!("{call} {number}") }),
             Fault::Hangs => std::future::pending().await,
         };
         wait(wait_after).await;

@@ -2,7 +2,9 @@
 
 use super::crash::{output, trip, written};
 use super::faulty::{Fault, FaultyStore};
-use super::world::{LONG_ENOUGH, SLOW, STORY, Working, World, count, done, prompt, tale, text};
+use super::world::{
+    LONG_ENOUGH, SLOW, STORY, Working, World, count, done, follow, prompt, tale, text, within,
+};
 use crate::graph::ground::Count;
 use genesis_mesh::log::RunStatus;
 use genesis_mesh::{FinishReason, GenesisMesh, Submission};
@@ -152,4 +154,44 @@ async fn a_mesh_that_can_claim_and_not_commit_gives_its_runs_to_others() {
     let run = bad.submit(Submission::new("tale", prompt())).await;
     assert_eq!((text(&bad.log(run).await).as_str(), bad.row(run).await.epoch), (STORY, 1));
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_does_not_wait_for_a_store_that_is_away_and_the_run_goes_on_elsewhere() {
+    for fault in [Fault::Before, Fault::Hangs] {
+        let world = World::new();
+        let store = FaultyStore::new(&world.store);
+        let mesh = world.mesh_over(tale(SLOW), &store).await;
+        let working = Working::drained_after(mesh, Duration::ZERO).await;
+        let run = working.submit(Submission::new("tale", prompt())).await;
+        working.reached(run, 3).await;
+        store.set(move |call, _| if call == "commit" { fault } else { Fault::None });
+        // Something waits for the store by now.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        tokio::time::timeout(LONG_ENOUGH, working.stop()).await.expect("it stops");
+        let next = Working::on(world.mesh(tale(SLOW)).await).await;
+        let log = next.log(run).await;
+        assert_eq!((text(&log).as_str(), done(&log)), (STORY, (FinishReason::Stop, 7)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_cannot_be_read_is_told_to_its_readers_and_read_when_it_can() {
+    let world = World::new();
+    let working = Working::on(world.mesh(tale(SLOW)).await).await;
+    let run = working.submit(Submission::new("tale", prompt())).await;
+    let store = FaultyStore::new(&world.store);
+    let elsewhere = world.mesh_over(tale(SLOW), &store).await;
+    let mut reader = elsewhere.follow(run, 0).await.expect("the run is there");
+    within(reader.next()).await.expect("goes on").expect("well");
+    store.set(|call, _| if call == "events" { Fault::Damaged } else { Fault::None });
+    let error = loop {
+        if let Err(error) = within(reader.next()).await.expect("no end without a reason") {
+            break error;
+        }
+    };
+    assert_eq!((error.code(), error.is_retryable()), ("store_corrupt", false));
+    assert!(within(reader.next()).await.is_none());
+    store.set(|_, _| Fault::None);
+    assert_eq!(text(&follow(&elsewhere, run, 0).await), STORY);
 }

@@ -6,6 +6,7 @@ use crate::graph::ground::{Count, Log, signs};
 use genesis_mesh::graph::{Graph, START};
 use genesis_mesh::log::{CancelKind, CancelOutcome, RunStatus};
 use genesis_mesh::state::Snapshot;
+use genesis_mesh::store::HistoryQuery;
 use genesis_mesh::{FinishReason, GenesisMesh, Submission};
 use serde_json::json;
 use std::time::Duration;
@@ -87,13 +88,15 @@ async fn a_run_that_is_rolled_back_leaves_its_thread_as_it_was() {
     let working = Working::on(world.mesh(GenesisMesh::new().agent("two", graph)).await).await;
     let first = working.submit(Submission::new("two", json!({})).thread("t")).await;
     working.log(first).await;
-    let before = working.mesh.thread_history("two", "t", 100).await.unwrap();
+    let before = working.mesh.thread_history("two", "t", HistoryQuery::default()).await.unwrap();
     let second = working.submit(Submission::new("two", json!({})).thread("t")).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
-    assert!(working.mesh.thread_history("two", "t", 100).await.unwrap().len() > before.len());
+    assert!(
+        working.mesh.thread_history("two", "t", HistoryQuery::default()).await.unwrap().len() > before.len()
+    );
     working.mesh.cancel(second, CancelKind::Rollback).await.unwrap();
     assert_eq!(done(&working.log(second).await).0, FinishReason::Cancelled);
-    assert_eq!(working.mesh.thread_history("two", "t", 100).await.unwrap(), before);
+    assert_eq!(working.mesh.thread_history("two", "t", HistoryQuery::default()).await.unwrap(), before);
 }
 
 #[tokio::test(start_paused = true)]
