@@ -28,7 +28,7 @@ bench-graph: ## Measures graphs beside LangGraph
 	@scripts/setup.sh graphs
 	@cargo xtask bench graph $(ARGS)
 
-bench-store: ## Measures the durable steps of the stores
+bench-store: ## Measures what keeping runs costs, beside LangGraph
 	@scripts/setup.sh test
 	@cargo xtask bench store $(ARGS)
 
