@@ -42,7 +42,7 @@ impl Totals {
 
     pub(crate) fn line(&self) -> String {
         format!(
-            "total: {} seeds, {} failed; {} runs accepted, {} kills, {} network faults, {} repeated effects, {} breaches",
+            "total: {} seeds, {} failed; {} runs accepted, {} kills, {} network faults, {} effects asked for again under their key, {} breaches",
             self.seeds, self.failed_seeds, self.runs, self.kills, self.storms, self.repeats, self.breaches
         )
     }
@@ -60,7 +60,7 @@ pub(crate) fn line(plan: &Plan, outcome: &Outcome, breaches: &[Breach]) -> Strin
     format!(
         "seed {}: {} runs accepted ({}), read over {visits} connections, {taken_over} times taken over, {} resets; \
          {} kills ({}), {} network faults ({}), {} starts; \
-         lost {}, gaps {}, duplicates {}, differences {}, other {}; {} effects, {} repeated; settled in {:.1} s: {}",
+         lost {}, gaps {}, duplicates {}, differences {}, other {}; {} effects, {} asked for again under their key; settled in {:.1} s: {}",
         plan.seed,
         accepted(evidence),
         pairs(&statuses),
