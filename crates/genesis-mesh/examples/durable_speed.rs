@@ -182,7 +182,8 @@ fn size(path: &str) -> u64 {
     size(path) + size(&format!("{path}-wal"))
 }
 
-/// The longest time, in milliseconds, that reading the state at a checkpoint took, of all checkpoints of a thread.
+/// The longest time, in milliseconds, that reading the state at a checkpoint takes, of all checkpoints of a thread. Of two
+/// reads of one the faster counts: what else the machine does can only slow it.
 async fn slowest_read(thread: &GraphThread<Growing>, steps: u64) -> Outcome<f64> {
     let history = thread.history(HistoryQuery::default()).await?;
     // Before the input, and before and after each step.
@@ -191,12 +192,16 @@ async fn slowest_read(thread: &GraphThread<Growing>, steps: u64) -> Outcome<f64>
     }
     let mut slowest = Duration::ZERO;
     for id in history.iter().filter_map(|past| Some(past.checkpoint.as_ref()?.id)) {
-        let begun = Instant::now();
-        let state = thread.state_at(id).await?;
-        slowest = slowest.max(begun.elapsed());
-        if state.view.values.is_null() {
-            return Err("a state is null".into());
+        let mut fastest = Duration::MAX;
+        for _ in 0..2 {
+            let begun = Instant::now();
+            let state = thread.state_at(id).await?;
+            fastest = fastest.min(begun.elapsed());
+            if state.view.values.is_null() {
+                return Err("a state is null".into());
+            }
         }
+        slowest = slowest.max(fastest);
     }
     Ok(slowest.as_secs_f64() * 1e3)
 }

@@ -4,7 +4,7 @@
 //! Never: measures.
 
 use crate::bench::error::BenchError;
-use crate::bench::serve::target::Target;
+use crate::bench::serve::target::{Target, WORD};
 use crate::bench::serve::wire::Socket;
 use serde_json::{Value, json};
 
@@ -45,7 +45,10 @@ impl Cursor {
                 let bad = || BenchError::program("the server", String::from_utf8_lossy(message).into_owned());
                 let event: Value = serde_json::from_slice(message).map_err(|_| bad())?;
                 let seq = event.get("seq").and_then(Value::as_u64).ok_or_else(bad)?;
-                if seq != self.seq + 1 {
+                // Words that waited for this reader are joined to one message, with the number of the last.
+                let words =
+                    event.get("text").and_then(Value::as_str).map_or(1, |text| text.matches(WORD).count());
+                if seq != self.seq + words as u64 {
                     return Err(bad());
                 }
                 self.seq = seq;
