@@ -26,6 +26,7 @@ use crate::app::App;
 use crate::options::{BATCH_BYTES, REPLY_BYTES_MAX};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
+use genesis_mesh::LogError;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -187,7 +188,7 @@ impl Socket {
 
     /// Encodes what there is to say, one batch at most, and gives its bytes.
     fn fill(&mut self, context: &mut Context<'_>) -> usize {
-        let merges = self.is_behind || self.linger.is_on();
+        let (merges, is_stopping) = (self.is_behind || self.linger.is_on(), self.is_stopping);
         let outbox = self.stream.get_mut().outbox();
         let mut bytes = 0;
         while bytes < BATCH_BYTES {
@@ -195,6 +196,10 @@ impl Socket {
             bytes += match said {
                 Said::Update(update) => self.speech.update(&update, merges, outbox),
                 Said::Event(event) => self.speech.event(&event, merges, outbox),
+                // Logs may end here a moment before sockets are told to.
+                Said::Unreadable(LogError::Stopped { .. }) if is_stopping => {
+                    self.speech.message(&ErrorReply::from(&MessageError::Stopping), outbox)
+                }
                 Said::Unreadable(error) => self.speech.message(&ErrorReply::from(&error), outbox),
                 Said::NotStarted(error) => self.speech.message(&ErrorReply::from(&error), outbox),
                 Said::Failed(error) => self.speech.message(&ErrorReply::from(&error), outbox),
